@@ -1,0 +1,67 @@
+"""Bounds on everything, in one place; related ones are asserted together."""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# Names and paths: what Linux allows.
+NAME_BYTES_MAX: Final = 255
+PATH_BYTES_MAX: Final = 4096
+SYMLINK_BYTES_MAX: Final = 4095
+SYMLINK_DEPTH_MAX: Final = 40
+LINKS_MAX: Final = 2**31 - 1
+
+# Extended attributes: what Linux allows.
+XATTR_NAME_BYTES_MAX: Final = 255
+XATTR_VALUE_BYTES_MAX: Final = 64 * KIB
+XATTR_LIST_BYTES_MAX: Final = 64 * KIB
+
+FILE_BYTES_MAX: Final = 2**63 - 1
+
+# Inode numbers: bits from 40 on tell views of the past from the present.
+NODE_ID_MAX: Final = 2**40 - 1
+
+# Content.
+CHUNK_BYTES_MIN: Final = 4 * KIB
+CHUNK_BYTES_MAX: Final = 4 * MIB
+CHUNK_BYTES_DEFAULT: Final = 256 * KIB
+MANIFEST_FANOUT: Final = 128
+MANIFEST_LEVEL_MAX: Final = 8
+INLINE_BYTES_MAX: Final = 512
+
+PAGE_BYTES_DEFAULT: Final = 32 * KIB
+
+# Ids are handed out from durable reservations of this many.
+ID_RESERVATION: Final = 4096
+
+# Content gathered in memory, over all nodes of an owner.
+DIRTY_BYTES_MAX: Final = 32 * MIB
+CHUNK_CACHE_BYTES: Final = 24 * MIB
+PAGE_CACHE_BYTES: Final = 24 * MIB
+NODE_CACHE_ENTRIES: Final = 16_384
+
+# Commits and checkpoints (seconds, bytes).
+COMMIT_IDLE_S: Final = 0.05
+COMMIT_AGE_S_MAX: Final = 1.0
+COMMIT_BYTES: Final = 16 * MIB
+CHECKPOINT_IDLE_S: Final = 2.0
+LOG_BYTES_BOUND: Final = 64 * MIB
+# While somebody else has the file open, the log may grow to this.
+LOG_BYTES_MAX: Final = 1024 * MIB
+CHECKPOINT_DEFERRED_S_MAX: Final = 60.0
+
+# Free space on the backing file system that writes leave alone.
+RESERVE_BYTES: Final = 4 * MIB
+
+# One message on the socket between an owner and its clients.
+MESSAGE_BYTES_MAX: Final = 8 * MIB
+IO_BYTES_MAX: Final = MIB
+
+assert CHUNK_BYTES_MIN * MANIFEST_FANOUT**MANIFEST_LEVEL_MAX > FILE_BYTES_MAX
+assert CHUNK_BYTES_DEFAULT <= CHUNK_BYTES_MAX
+assert INLINE_BYTES_MAX < CHUNK_BYTES_MIN
+assert COMMIT_BYTES <= DIRTY_BYTES_MAX
+assert IO_BYTES_MAX < MESSAGE_BYTES_MAX

@@ -1,0 +1,151 @@
+"""Values that cross layers.  No behaviour, no I/O."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """On whose behalf a node is created."""
+
+    uid: int
+    gid: int
+    umask: int = 0
+    pid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """A node as ``stat`` shows it.  Times in ns since the epoch; ``blocks`` of 512 bytes."""
+
+    node: int
+    mode: int  # with the type bits of <sys/stat.h>
+    nlink: int
+    uid: int
+    gid: int
+    rdev: int
+    size: int
+    blocks: int
+    atime_ns: int
+    mtime_ns: int
+    ctime_ns: int
+    btime_ns: int
+
+    @property
+    def is_dir(self) -> bool:
+        return stat.S_ISDIR(self.mode)
+
+    @property
+    def is_file(self) -> bool:
+        return stat.S_ISREG(self.mode)
+
+    @property
+    def is_symlink(self) -> bool:
+        return stat.S_ISLNK(self.mode)
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeChanges:
+    """What ``setattr`` is to change; ``None`` leaves a field alone.
+
+    ``mode`` holds permission bits only.  ``ctime_ns`` of ``None`` means now.
+    """
+
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    size: int | None = None
+    atime_ns: int | None = None
+    mtime_ns: int | None = None
+    ctime_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryEntry:
+    """One placement of a node.  ``cookie`` is the edge's id: later entries have greater ones."""
+
+    cookie: int
+    name: bytes
+    attributes: Attributes
+
+
+@dataclass(frozen=True, slots=True)
+class FileSystemStatus:
+    """What ``statfs`` shows: bytes and nodes of the volume and of the room it can grow into."""
+
+    block_size: int
+    blocks: int
+    blocks_free: int
+    nodes: int
+    nodes_free: int
+    name_max: int
+
+
+class RenameFlag(IntFlag):
+    """renameat2(2)."""
+
+    NONE = 0
+    NOREPLACE = 1
+    EXCHANGE = 2
+
+
+class XattrFlag(IntFlag):
+    """setxattr(2)."""
+
+    NONE = 0
+    CREATE = 1
+    REPLACE = 2
+
+
+class ChangeKind(IntEnum):
+    """What a cache above a session has to forget."""
+
+    ENTRY = 1  # what `name` in directory `node` means, "nothing" included
+    ATTRIBUTES = 2  # the attributes of `node`
+    CONTENT = 3  # the attributes and the bytes of `node`
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    kind: ChangeKind
+    node: int
+    name: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeInfo:
+    """A volume as everybody may see it, locked or not."""
+
+    id: int
+    uuid: bytes
+    name: str
+    root: int
+    encrypted: bool
+    dedupe: bool
+    chunk_size: int
+    created_ns: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeUsage:
+    """Counters of an unlocked volume: nodes, and logical bytes of its regular files."""
+
+    nodes: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MountInfo:
+    """A live session on a volume."""
+
+    id: int
+    volume: str
+    door: str  # "fuse", "api" or "cli"
+    where: str  # the mountpoint, or empty
+    pid: int
+    read_only: bool
+    started_ns: int

@@ -1,0 +1,159 @@
+"""The POSIX verbs over one volume, as every door speaks them.
+
+:class:`Session` is the one interface between a volume and whoever uses it.
+``sqlfs.volume.direct`` implements it in the process that owns the file,
+``sqlfs.owner`` in every other one; the contract tests run against both.
+
+Nodes are named by id, open files by handle; names are bytes.  All verbs are
+synchronous and may be called from any thread.  They raise only
+:class:`sqlfs.errors.SqlfsError`.  No verb checks permissions: at a mount the
+kernel does (``default_permissions``), and an API user owns the file anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from sqlfs.types import (
+    AttributeChanges,
+    Attributes,
+    Caller,
+    Change,
+    DirectoryEntry,
+    FileSystemStatus,
+    RenameFlag,
+    VolumeInfo,
+    XattrFlag,
+)
+
+Listener = Callable[[Sequence[Change]], None]
+
+
+class Session(Protocol):
+    """One user of one unlocked volume."""
+
+    @property
+    def volume(self) -> VolumeInfo: ...
+
+    @property
+    def root(self) -> int:
+        """The id of the node that the session shows as its root."""
+
+    @property
+    def read_only(self) -> bool: ...
+
+    # --- names ---
+
+    def lookup(self, parent: int, name: bytes) -> Attributes:
+        """The child called `name`; `.` and `..` work too.  Raises NotFound, NotADirectory."""
+
+    def resolve(self, path: bytes, follow: bool = True) -> Attributes:
+        """Walk an absolute or root-relative path; symlinks in the middle are always followed,
+        the last one if `follow`.  Raises NotFound, NotADirectory, SymlinkLoop."""
+
+    def path_of(self, node: int) -> bytes:
+        """One absolute path of `node` (the oldest placement).  Raises NotFound for an orphan."""
+
+    def readdir(self, node: int, cookie: int, limit: int) -> list[DirectoryEntry]:
+        """Up to `limit` entries whose cookie is above `cookie` (0: from the start), in order.
+        Neither `.` nor `..`."""
+
+    def mknod(self, parent: int, name: bytes, mode: int, rdev: int, caller: Caller) -> Attributes:
+        """Make a node of the type in `mode` (regular, fifo, socket, device); umask applied."""
+
+    def mkdir(self, parent: int, name: bytes, mode: int, caller: Caller) -> Attributes: ...
+
+    def symlink(self, parent: int, name: bytes, target: bytes, caller: Caller) -> Attributes: ...
+
+    def link(self, node: int, parent: int, name: bytes) -> Attributes: ...
+
+    def unlink(self, parent: int, name: bytes) -> None: ...
+
+    def rmdir(self, parent: int, name: bytes) -> None: ...
+
+    def rename(
+        self,
+        parent: int,
+        name: bytes,
+        new_parent: int,
+        new_name: bytes,
+        flags: RenameFlag = RenameFlag.NONE,
+    ) -> None: ...
+
+    def clone(self, source: int, parent: int, name: bytes, caller: Caller) -> Attributes:
+        """A new node with the content, attributes and xattrs of `source` (any type but a
+        directory).  Content is shared, not copied; the new node has its own change time."""
+
+    # --- attributes ---
+
+    def getattr(self, node: int) -> Attributes: ...
+
+    def setattr(self, node: int, changes: AttributeChanges) -> Attributes: ...
+
+    def readlink(self, node: int) -> bytes: ...
+
+    def getxattr(self, node: int, name: bytes) -> bytes:
+        """Raises NoAttribute."""
+
+    def setxattr(
+        self, node: int, name: bytes, value: bytes, flags: XattrFlag = XattrFlag.NONE
+    ) -> None: ...
+
+    def listxattr(self, node: int) -> list[bytes]: ...
+
+    def removexattr(self, node: int, name: bytes) -> None: ...
+
+    # --- open files ---
+
+    def create(
+        self, parent: int, name: bytes, mode: int, flags: int, caller: Caller
+    ) -> tuple[Attributes, int]:
+        """Make a regular file and open it; raises AlreadyExists whatever `flags` say."""
+
+    def open(self, node: int, flags: int) -> int:
+        """A handle.  O_TRUNC is honoured; O_SYNC and O_DSYNC make each write durable."""
+
+    def read(self, handle: int, offset: int, size: int) -> bytes: ...
+
+    def write(self, handle: int, offset: int, data: bytes) -> int:
+        """All of `data` at `offset` (at the end for an O_APPEND handle); returns its length."""
+
+    def flush(self, handle: int) -> None:
+        """close(2) of one of the handle's descriptors: what it wrote is visible to every door."""
+
+    def fsync(self, handle: int, data_only: bool = False) -> None: ...
+
+    def release(self, handle: int) -> None: ...
+
+    def lock(self, handle: int, exclusive: bool) -> None:
+        """Take the node's advisory lock for `handle` without waiting.  Raises WouldBlock.
+        Released with the handle."""
+
+    # --- the whole ---
+
+    def fsyncdir(self, node: int) -> None: ...
+
+    def sync(self) -> None:
+        """Make everything that was acknowledged durable."""
+
+    def statfs(self) -> FileSystemStatus: ...
+
+    # --- caches above ---
+
+    def pin(self, node: int) -> None:
+        """Somebody (the kernel) remembers `node`: keep it although its last name goes."""
+
+    def unpin(self, node: int) -> None: ...
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call `listener` with what other sessions changed: after every lock is released and
+        before their verb returns."""
+
+    def congested(self) -> bool:
+        """Whether a mutating verb might have to wait now.  Never blocks."""
+
+    def wait_uncongested(self) -> None: ...
+
+    def close(self) -> None:
+        """Release what the session holds and make its work durable.  Idempotent."""
