@@ -1,0 +1,8 @@
+"""The only code that opens volume files and runs SQL."""
+
+from sqlfs.store.database import Database
+from sqlfs.store.opening import Opened, create_file, open_file
+from sqlfs.store.statements import checks, sql_folder
+from sqlfs.store.watch import OpenWatch
+
+__all__ = ["Database", "OpenWatch", "Opened", "checks", "create_file", "open_file", "sql_folder"]

@@ -1,0 +1,2 @@
+-- All data belongs to a chunk.
+SELECT d.id AS chunk FROM chunk_data AS d LEFT JOIN chunk AS c ON c.id = d.id WHERE c.id IS NULL;

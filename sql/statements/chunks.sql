@@ -1,0 +1,31 @@
+-- name: chunk_find
+SELECT id, refs FROM chunk WHERE domain = ? AND digest = ?;
+-- name: chunk_load
+SELECT d.sealed FROM chunk AS c JOIN chunk_data AS d ON d.id = c.id
+WHERE c.domain = ? AND c.digest = ?;
+-- name: chunk_insert
+INSERT INTO chunk (domain, digest, refs) VALUES (?, ?, 1);
+-- name: chunk_data_insert
+INSERT INTO chunk_data (id, sealed) VALUES (?, ?);
+-- name: chunk_ref
+UPDATE chunk SET refs = refs + 1 WHERE domain = ? AND digest = ?;
+-- name: chunk_set_refs
+UPDATE chunk SET refs = ?2 WHERE id = ?1;
+-- name: chunk_delete
+DELETE FROM chunk WHERE id = ?;
+-- name: chunk_data_delete
+DELETE FROM chunk_data WHERE id = ?;
+-- name: chunk_page
+SELECT c.id, c.digest, c.refs FROM chunk AS c
+WHERE c.domain = ?1 AND c.id > ?2 ORDER BY c.id LIMIT ?3;
+-- name: chunk_totals
+SELECT count(*), coalesce(sum(refs), 0) FROM chunk;
+
+-- name: reclaim_insert
+INSERT INTO reclaim (volume, generation, sealed) VALUES (?, ?, ?);
+-- name: reclaim_next
+SELECT id, generation, sealed FROM reclaim WHERE volume = ? ORDER BY id LIMIT 1;
+-- name: reclaim_delete
+DELETE FROM reclaim WHERE id = ?;
+-- name: reclaim_all
+SELECT id, generation, sealed FROM reclaim WHERE volume = ? AND id > ? ORDER BY id LIMIT ?;

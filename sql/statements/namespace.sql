@@ -1,0 +1,53 @@
+-- name: node_get
+SELECT n.since, n.generation, n.sealed, a.generation, a.sealed
+FROM node AS n LEFT JOIN atime AS a ON a.node = n.id
+WHERE n.id = ?1 AND n.volume = ?2;
+-- name: node_put
+INSERT INTO node (id, volume, since, generation, sealed) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT (id) DO UPDATE SET since = ?3, generation = ?4, sealed = ?5;
+-- name: node_delete
+DELETE FROM node WHERE id = ?;
+-- name: node_page
+-- Nodes of a volume in the order of their ids, above ?2.
+SELECT id, since, generation, sealed FROM node WHERE volume = ?1 AND id > ?2 ORDER BY id LIMIT ?3;
+-- name: node_count
+SELECT count(*) FROM node WHERE volume = ?;
+
+-- name: atime_set
+INSERT OR REPLACE INTO atime (node, generation, sealed) VALUES (?, ?, ?);
+-- name: atime_delete
+DELETE FROM atime WHERE node = ?;
+
+-- name: edge_find
+SELECT id, child, since, generation, sealed FROM edge WHERE parent = ? AND tag = ?;
+-- name: edge_insert
+INSERT INTO edge (id, parent, tag, child, since, generation, sealed) VALUES (?, ?, ?, ?, ?, ?, ?);
+-- name: edge_delete
+DELETE FROM edge WHERE id = ?;
+-- name: edge_any
+SELECT 1 FROM edge WHERE parent = ? LIMIT 1;
+-- name: edge_page
+SELECT e.id, e.child, e.since, e.generation, e.sealed FROM edge AS e INDEXED BY edge_by_parent
+WHERE e.parent = ?1 AND e.id > ?2 ORDER BY e.id LIMIT ?3;
+-- name: edge_of_child
+-- The oldest placement of a node.
+SELECT id, parent, since, generation, sealed FROM edge WHERE child = ? ORDER BY id LIMIT 1;
+
+-- name: xattr_get
+SELECT since, generation, sealed FROM xattr WHERE node = ? AND tag = ?;
+-- name: xattr_all
+SELECT tag, since, generation, sealed FROM xattr WHERE node = ? ORDER BY tag;
+-- name: xattr_set
+INSERT OR REPLACE INTO xattr (node, tag, since, generation, sealed) VALUES (?, ?, ?, ?, ?);
+-- name: xattr_delete
+DELETE FROM xattr WHERE node = ? AND tag = ?;
+-- name: xattr_delete_all
+DELETE FROM xattr WHERE node = ?;
+
+-- name: orphan_insert
+INSERT OR IGNORE INTO orphan (node) VALUES (?);
+-- name: orphan_delete
+DELETE FROM orphan WHERE node = ?;
+-- name: orphan_page
+SELECT o.node FROM orphan AS o JOIN node AS n ON n.id = o.node
+WHERE n.volume = ?1 AND o.node > ?2 ORDER BY o.node LIMIT ?3;

@@ -1,0 +1,29 @@
+-- name: lineage_get
+SELECT record FROM lineage WHERE id = 1;
+-- name: lineage_insert
+INSERT INTO lineage (id, record) VALUES (1, ?);
+-- name: lineage_set
+UPDATE lineage SET record = ? WHERE id = 1;
+
+-- name: feature_all
+SELECT name, required FROM feature ORDER BY name;
+
+-- name: schema_all
+SELECT type, name, tbl_name, sql FROM sqlite_schema
+WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name;
+-- name: lineage_root_page
+SELECT rootpage FROM sqlite_schema WHERE name = 'lineage';
+
+-- name: reservation_get
+SELECT next FROM reservation WHERE kind = ?;
+-- name: reservation_insert
+INSERT INTO reservation (kind, next) VALUES (?, ?);
+-- name: reservation_set
+UPDATE reservation SET next = ?2 WHERE kind = ?1;
+
+-- name: begin
+BEGIN IMMEDIATE;
+-- name: commit
+COMMIT;
+-- name: rollback
+ROLLBACK;

@@ -1,0 +1,342 @@
+"""The one connection to a volume file: statements, transactions, commits, checkpoints.
+
+What may interleave
+-------------------
+``lock`` guards the connection and everything above it that belongs to an open transaction.
+It is reentrant; whoever holds it sees no other thread's change.  Syncs run outside it, so
+that nobody's read waits for a disk:
+
+- :meth:`sync` makes the log durable up to the last commit;
+- a checkpoint copies the log into the file under the lock, without syncing, then syncs the
+  file outside the lock.  Until that sync is done no transaction may begin, for its first
+  write would overwrite the log: :meth:`writing` waits on ``_settled``.
+
+`synchronous` is OFF while a checkpoint copies (its syncs are ours) and NORMAL otherwise:
+SQLite itself then syncs the header of a log that it begins anew, without which an out-of-order
+write could revive part of the old one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from sqlfs.errors import Corrupt, InputOutput, NoSpace, ReadOnly, SqlfsError
+from sqlfs.limits import PAGE_CACHE_BYTES
+from sqlfs.store import ownership
+from sqlfs.store.io import DataSyncer, Syncer
+from sqlfs.store.lineage import Lineage
+from sqlfs.store.log import log_path
+from sqlfs.store.statements import statements
+
+Row = tuple[Any, ...]
+
+
+class Database:
+    """An opened volume file.  Made by ``sqlfs.store.opening``."""
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        path: Path,
+        fd: int,
+        lineage: Lineage,
+        *,
+        read_only: bool,
+        syncer: Syncer | None = None,
+    ) -> None:
+        self.lock = threading.RLock()
+        self.path = path
+        self.fd = fd  # SQLite's own: never closed here
+        self.read_only = read_only
+        self.lineage = lineage  # guarded by lock
+        self.commits = 0  # committed transactions; guarded by lock
+        self.synced = 0  # of them durable; guarded by lock
+        self.log_bytes = 0  # written to the log since it began; guarded by lock
+        self.failure: str | None = None  # why writing has ended; guarded by lock
+        self.on_commit: list[Callable[[], None]] = []  # run under lock before each commit
+        self._connection = connection
+        self._statements = statements()
+        self._syncer: Syncer = syncer or DataSyncer()
+        self._in_transaction = False  # guarded by lock
+        self._log_is_new = True  # no lineage record in it yet; guarded by lock
+        self._log_fd = -1  # SQLite's own; guarded by lock
+        self._settled = threading.Condition(self.lock)
+        self._main_unsynced = False  # guarded by lock
+        self._sync_turn = threading.Lock()  # one sync of the log at a time; taken before lock
+        self._closed = False
+        self._page_size = int(connection.pragma("page_size"))
+        connection.set_wal_hook(self._count_log)
+
+    # --- statements ---------------------------------------------------------------------
+
+    def rows(self, name: str, *parameters: Any) -> list[Row]:
+        """All rows of a named statement: no cursor outlives the call."""
+        with self.lock:
+            try:
+                return self._connection.execute(self._statements[name], parameters).fetchall()
+            except apsw.Error as error:
+                raise self._translated(error) from error
+
+    def row(self, name: str, *parameters: Any) -> Row | None:
+        """The first row, or None."""
+        rows = self.rows(name, *parameters)
+        return rows[0] if rows else None
+
+    def write(self, name: str, *parameters: Any) -> None:
+        """Run a changing statement in the open transaction (see :meth:`writing`)."""
+        assert self._in_transaction, name
+        try:
+            self._connection.execute(self._statements[name], parameters)
+        except apsw.Error as error:
+            # A statement that was checked beforehand failed half-way through an operation:
+            # what the transaction holds can't be told apart any more.
+            raise self._abandon(self._translated(error)) from error
+
+    def last_id(self) -> int:
+        return self._connection.last_insert_rowid()
+
+    def run_check(self, text: str) -> Iterator[dict[str, Any]]:
+        """The rows of a query from ``sql/checks/``, by column name."""
+        with self.lock:
+            try:
+                cursor = self._connection.execute(text)
+                rows = cursor.fetchall()
+                names = [column[0] for column in cursor.get_description()] if rows else []
+            except apsw.Error as error:
+                raise self._translated(error) from error
+        return (dict(zip(names, row, strict=True)) for row in rows)
+
+    def structure_findings(self) -> list[str]:
+        """What SQLite itself finds wrong (``PRAGMA quick_check``); empty when sound."""
+        with self.lock:
+            try:
+                found = [str(row[0]) for row in self._connection.execute("PRAGMA quick_check(100)")]
+            except apsw.Error as error:
+                return [str(error)]
+        return [] if found == ["ok"] else found
+
+    # --- transactions -------------------------------------------------------------------
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the lock with a transaction open; it stays open for others to join."""
+        with self.lock:
+            if not self._in_transaction:
+                self._begin()
+            yield
+
+    @property
+    def dirty(self) -> bool:
+        """Whether a transaction is open."""
+        return self._in_transaction
+
+    def settling(self) -> bool:
+        """Whether :meth:`writing` would wait for a checkpoint's sync.  Never blocks."""
+        return self._main_unsynced
+
+    def wait_settled(self) -> None:
+        with self.lock:
+            while self._main_unsynced and not self._closed:
+                self._settled.wait()
+
+    def commit(self) -> int:
+        """Commit what is open; returns the number of the last commit.  Not durable by itself."""
+        with self.lock:
+            if self.failure is not None:
+                raise InputOutput(self.failure)
+            for hook in self.on_commit:
+                hook()
+            if self._in_transaction:
+                try:
+                    self._connection.execute(self._statements["commit"])
+                except apsw.Error as error:
+                    raise self._abandon(self._translated(error)) from error
+                self._in_transaction = False
+                self.commits += 1
+            return self.commits
+
+    def sync(self, upto: int | None = None) -> None:
+        """Make the log durable up to commit `upto` (default: the last one).
+
+        One sync serves all who wait: a thread that finds its commit synced returns at once.
+        """
+        with self.lock:
+            target = self.commits if upto is None else upto
+            if self.synced >= target:
+                return
+        with self._sync_turn:
+            with self.lock:
+                if self.synced >= target:
+                    return
+                now, fd = self.commits, self._log_descriptor()
+            self._sync_descriptor(fd, "log")
+            with self.lock:
+                self.synced = max(self.synced, now)
+
+    def _begin(self) -> None:
+        if self.read_only:
+            raise ReadOnly(f"{self.path} is open for reading only")
+        while self._main_unsynced:
+            self._settled.wait()
+        if self.failure is not None:
+            raise InputOutput(self.failure)
+        try:
+            self._connection.execute(self._statements["begin"])
+        except apsw.Error as error:
+            raise self._translated(error) from error
+        self._in_transaction = True
+        if self._log_is_new:
+            self._write_lineage(self.lineage.next(self.lineage.mark))
+            self._log_is_new = False
+
+    def _write_lineage(self, lineage: Lineage) -> None:
+        self.write("lineage_set", lineage.encode())
+        self.lineage = lineage
+
+    def _abandon(self, error: SqlfsError) -> SqlfsError:
+        """Give up the transaction: what was not committed is lost, and said to be."""
+        if self.failure is None:
+            self.failure = (
+                f"{self.path}: writing has ended after an error ({error}); what was not"
+                " yet durable is lost; close it and open it again"
+            )
+        if self._in_transaction:
+            self._in_transaction = False
+            if self._connection.in_transaction:
+                self._connection.execute(self._statements["rollback"])
+        return error
+
+    # --- checkpoints ----------------------------------------------------------------------
+
+    def checkpoint(self, *, mark: bool) -> None:
+        """Copy the log into the file, with the open mark set or cleared; durable on return."""
+        with self.lock:
+            if self.read_only or self.failure is not None:
+                return
+        # The log must be durable, and end in a lineage record, before the file changes.  Syncing
+        # under the lock is the last resort, where others keep committing meanwhile.
+        self.commit()
+        self.sync()
+        last = self._end_log(mark)
+        self.sync()
+        with self.lock:
+            while self._main_unsynced:
+                self._settled.wait()
+            if self._in_transaction or self.commits != last:
+                self._end_log(mark)
+                self._sync_descriptor(self._log_descriptor(), "log")
+                self.synced = self.commits
+            self._copy_log()
+        try:
+            self._sync_descriptor(self.fd, "main")
+        finally:
+            with self.lock:
+                self._main_unsynced = False
+                self._settled.notify_all()
+
+    def _end_log(self, mark: bool) -> int:
+        with self.lock:
+            self.commit()
+            with self.writing():
+                identity = ownership.identity(self.fd) if mark else None
+                self._write_lineage(self.lineage.next(identity))
+                return self.commit()
+
+    def _copy_log(self) -> None:
+        try:
+            self._connection.pragma("synchronous", "OFF")
+            frames, copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self._connection.pragma("synchronous", "NORMAL")
+        except apsw.Error as error:
+            raise self._translated(error) from error
+        if frames == copied:
+            self._main_unsynced = True
+            self._log_is_new = True
+            self.log_bytes = 0
+
+    def _count_log(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        self.log_bytes = pages * self._page_size
+        return apsw.SQLITE_OK
+
+    # --- the whole ------------------------------------------------------------------------
+
+    @property
+    def page_size(self) -> int:
+        return self._page_size
+
+    def page_counts(self) -> tuple[int, int]:
+        """Pages of the file, and those of them that are free, as the open transaction sees it."""
+        with self.lock:
+            return int(self._connection.pragma("page_count")), int(
+                self._connection.pragma("freelist_count")
+            )
+
+    def give_back(self, pages: int) -> None:
+        """Cut up to `pages` free pages off the file's end."""
+        with self.writing():
+            try:
+                self._connection.execute(f"PRAGMA incremental_vacuum({int(pages)})").fetchall()
+            except apsw.Error as error:
+                raise self._abandon(self._translated(error)) from error
+
+    def release_memory(self) -> None:
+        with self.lock:
+            self._connection.release_memory()
+
+    def close(self) -> None:
+        """Commit, checkpoint with the mark cleared, and close: one whole file is left."""
+        with self.lock:
+            if self._closed:
+                return
+        try:
+            if not self.read_only and self.failure is None and (self.commits or self.dirty):
+                self.checkpoint(mark=False)
+        finally:
+            with self.lock:
+                self._closed = True
+                self._connection.set_wal_hook(None)
+                self._connection.close()
+
+    def _log_descriptor(self) -> int:
+        if self._log_fd < 0:
+            found = ownership.open_descriptors(log_path(self.path).stat())
+            if not found:
+                raise InputOutput(f"the log of {self.path} was removed while it was in use")
+            self._log_fd = min(found)
+        return self._log_fd
+
+    def _sync_descriptor(self, fd: int, which: str) -> None:
+        try:
+            self._syncer.sync(fd, which)
+        except OSError as error:
+            # The kernel may have dropped the pages and reports the error once: no later
+            # sync can be believed.
+            with self.lock:
+                failure = InputOutput(f"{self.path}: sync failed: {error.strerror}")
+                raise self._abandon(failure) from error
+
+    def _translated(self, error: apsw.Error) -> SqlfsError:
+        if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
+            return Corrupt(f"{self.path} is damaged: SQLite says: {error}")
+        if isinstance(error, apsw.FullError):
+            return NoSpace(f"no room left for {self.path} on its file system")
+        if isinstance(error, apsw.ReadOnlyError):
+            return ReadOnly(f"{self.path} can't be written: {error}")
+        return InputOutput(f"{self.path}: {error}")
+
+
+def configure(connection: apsw.Connection) -> None:
+    """Settings of every connection, before its first statement."""
+    connection.pragma("locking_mode", "EXCLUSIVE")
+    connection.pragma("cache_size", -PAGE_CACHE_BYTES // 1024)
+    connection.pragma("wal_autocheckpoint", 0)
+    connection.pragma("synchronous", "NORMAL")
+    connection.pragma("temp_store", "MEMORY")
+    connection.pragma("trusted_schema", False)
+    connection.pragma("cell_size_check", True)

@@ -1,0 +1,105 @@
+"""The lineage record: which log belongs to which state of the file.
+
+SQLite applies whatever valid log lies beside a file, also one of another file, or of an
+older or newer state of the same.  So the file carries a record that names its state, and
+each log carries records that name the state it began from (``base``) and the one it ends in
+(``id``).  A log belongs to a file when the file's ``id`` stands in one of the log's records:
+
+- the first transaction of every log writes a record whose ``base`` is the file's ``id``;
+- the last transaction before each checkpoint writes another, whose ``id`` the file then has.
+
+The second makes an older copy of the same log foreign once it has been checkpointed.
+
+The record is the one row of the first table, whose root is page 3; rows are placed from the
+end of a page and an update of the same length is made in place, so the record is always the
+last 128 bytes of page 3: it can be read without SQLite, and never straddles a sector.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import struct
+import time
+from dataclasses import dataclass, replace
+
+from blake3 import blake3
+
+LINEAGE_PAGE = 3
+RECORD_BYTES = 128
+
+_MAGIC = b"sqlfsLin"
+_FIELDS = struct.Struct("<8sQ16s16sQQqq32s")
+_CHECK_BYTES = 16
+_CONTEXT = "sqlfs v1 lineage record"
+
+assert _FIELDS.size + _CHECK_BYTES == RECORD_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which file this is on its file system: the inode and its birth time in ns (0 where the
+    file system keeps none).  Never ``st_dev``: it changes at reboot."""
+
+    inode: int
+    birth_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """One record.  ``mark`` is the identity of the file while an owner has it open."""
+
+    generation: int
+    id: bytes
+    base: bytes
+    mark: Identity | None
+    written_ns: int
+
+    @classmethod
+    def first(cls) -> Lineage:
+        """The record of a new file."""
+        return cls(1, os.urandom(16), bytes(16), None, time.time_ns())
+
+    def next(self, mark: Identity | None) -> Lineage:
+        """The record that follows this one."""
+        return replace(
+            self,
+            generation=self.generation + 1,
+            id=os.urandom(16),
+            base=self.id,
+            mark=mark,
+            written_ns=time.time_ns(),
+        )
+
+    def encode(self) -> bytes:
+        inode, birth = (self.mark.inode, self.mark.birth_ns) if self.mark else (0, 0)
+        fields = _FIELDS.pack(
+            _MAGIC,
+            self.generation,
+            self.id,
+            self.base,
+            1 if self.mark else 0,
+            inode,
+            birth,
+            self.written_ns,
+            bytes(32),
+        )
+        return fields + _check(fields)
+
+    @classmethod
+    def decode(cls, record: bytes) -> Lineage | None:
+        """The record, or None when the bytes are not a sound one."""
+        if len(record) != RECORD_BYTES:
+            return None
+        fields, check = record[: _FIELDS.size], record[_FIELDS.size :]
+        if not hmac.compare_digest(check, _check(fields)):
+            return None
+        magic, generation, id_, base, marked, inode, birth, written, _ = _FIELDS.unpack(fields)
+        if magic != _MAGIC or marked > 1:
+            return None
+        mark = Identity(inode, birth) if marked else None
+        return cls(generation, id_, base, mark, written)
+
+
+def _check(fields: bytes) -> bytes:
+    return blake3(fields, derive_key_context=_CONTEXT).digest(_CHECK_BYTES)

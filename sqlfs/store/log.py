@@ -1,0 +1,73 @@
+"""Reading the write-ahead log without SQLite, to learn whose it is.
+
+The layout is SQLite's: https://sqlite.org/fileformat2.html#the_write_ahead_log
+Frames count as the log's while their salts are the header's; their checksums are left to
+SQLite, for a lineage record carries a check of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlfs.store.lineage import LINEAGE_PAGE, RECORD_BYTES, Lineage
+
+_HEADER = struct.Struct(">IIIIIIII")
+_FRAME = struct.Struct(">IIIIII")
+_MAGICS = (0x377F0682, 0x377F0683)
+
+
+@dataclass(slots=True)
+class LogState:
+    """What lies beside the file: ``present`` (a sound header), frames, and lineage records."""
+
+    exists: bool = False
+    present: bool = False
+    frames: int = 0
+    records: list[Lineage] = field(default_factory=list)
+
+    def belongs_to(self, lineage: Lineage) -> bool:
+        return any(lineage.id in (record.id, record.base) for record in self.records)
+
+
+def log_path(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def read_log(path: Path, page_size: int) -> LogState:
+    """The state of the log of the volume file at `path`."""
+    try:
+        fd = os.open(log_path(path), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return LogState()
+    try:
+        return _scan(fd, page_size)
+    finally:
+        os.close(fd)
+
+
+def _scan(fd: int, page_size: int) -> LogState:
+    state = LogState(exists=True)
+    header = os.pread(fd, _HEADER.size, 0)
+    if len(header) < _HEADER.size:
+        return state
+    magic, _, log_page_size, _, salt1, salt2, _, _ = _HEADER.unpack(header)
+    if magic not in _MAGICS or log_page_size != page_size:
+        return state
+    state.present = True
+    offset = _HEADER.size
+    stride = _FRAME.size + page_size
+    end = os.fstat(fd).st_size
+    while offset + stride <= end:
+        page, _, frame_salt1, frame_salt2, _, _ = _FRAME.unpack(os.pread(fd, _FRAME.size, offset))
+        if (frame_salt1, frame_salt2) != (salt1, salt2):
+            break
+        state.frames += 1
+        if page == LINEAGE_PAGE:
+            record = Lineage.decode(os.pread(fd, RECORD_BYTES, offset + stride - RECORD_BYTES))
+            if record is not None:
+                state.records.append(record)
+        offset += stride
+    return state

@@ -1,0 +1,322 @@
+"""Creating and opening a volume file: the decision what state it is in.
+
+Order matters: SQLite opens the file (reading nothing but its page size), we lock its
+descriptor, look at header, lineage and log with our own eyes, and only then let SQLite read:
+it would apply whatever valid log lies beside the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from sqlfs.errors import (
+    AlreadyExists,
+    Corrupt,
+    Invalid,
+    MissingLog,
+    NotAVolumeFile,
+    NotFound,
+    NotPermitted,
+    ReadOnly,
+    StoreError,
+    UnsupportedFormat,
+)
+from sqlfs.limits import PAGE_BYTES_DEFAULT
+from sqlfs.store import ownership
+from sqlfs.store.database import Database, configure
+from sqlfs.store.header import (
+    APPLICATION_ID,
+    FORMAT_VERSION,
+    check_complete,
+    read_header,
+    read_lineage,
+)
+from sqlfs.store.io import Syncer
+from sqlfs.store.lineage import LINEAGE_PAGE, Lineage
+from sqlfs.store.log import LogState, log_path, read_log
+from sqlfs.store.statements import schema, statements
+
+KNOWN_FEATURES: frozenset[str] = frozenset()
+_RESERVED_KINDS = ("node", "edge", "volume", "mount")
+
+
+@dataclass(slots=True)
+class Opened:
+    """A database and what to tell the user about how it was found."""
+
+    database: Database
+    notices: list[str] = field(default_factory=list)
+
+
+def create_file(path: Path, *, page_size: int = PAGE_BYTES_DEFAULT) -> None:
+    """Make an empty volume file at `path`, whole or not at all.  Raises AlreadyExists."""
+    temporary = path.with_name(f".{path.name}.new-{os.getpid()}")
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        _write_new(temporary, page_size)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise AlreadyExists(f"{path} exists already") from None
+        finally:
+            temporary.unlink()
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise _as_store_error(error, f"can't create {path}") from error
+    except apsw.Error as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, apsw.CantOpenError):
+            raise _cannot_create(path) from error
+        raise StoreError(f"can't create {path}: {error}") from error
+
+
+def _write_new(path: Path, page_size: int) -> None:
+    named = statements()
+    # Created with the user's umask less group and other: it may become an encrypted volume.
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    connection = apsw.Connection(str(path))
+    try:
+        connection.pragma("page_size", page_size)
+        connection.pragma("auto_vacuum", "INCREMENTAL")
+        connection.pragma("application_id", APPLICATION_ID)
+        connection.pragma("user_version", FORMAT_VERSION)
+        with connection:
+            connection.execute(schema())
+            connection.execute(named["lineage_insert"], (Lineage.first().encode(),))
+            for kind in _RESERVED_KINDS:
+                connection.execute(named["reservation_insert"], (kind, 1))
+        (root,) = connection.execute(named["lineage_root_page"]).fetchall()[0]
+        assert root == LINEAGE_PAGE
+        connection.pragma("journal_mode", "WAL")
+    finally:
+        connection.close()
+
+
+def open_file(
+    path: Path,
+    *,
+    read_only: bool = False,
+    accept_state: bool = False,
+    vfs: str | None = None,
+    syncer: Syncer | None = None,
+) -> Opened:
+    """Open the volume file at `path` and become its owner.
+
+    Raises InUse when another process is, NotFound, NotAVolumeFile, UnsupportedFormat, Corrupt,
+    ReadOnly, and MissingLog when the file's log is missing and `accept_state` is false and
+    writing was asked for.
+    """
+    path = Path(os.path.realpath(path))
+    status = _status(path)
+    if status.st_nlink > 1 and not read_only:
+        raise Invalid(
+            f"{path} has {status.st_nlink} names (hard links), and its log would be found under"
+            " one of them only; remove the other names, or open it read-only"
+        )
+    before = ownership.open_descriptors(status)
+    if before:
+        raise StoreError(f"{path} is already open in this process")
+    writable = os.access(path, os.W_OK)
+    if not writable and not read_only:
+        raise ReadOnly(f"{path} can't be written; open it read-only (-o ro)")
+    try:
+        connection = _connect(path, writable, immutable=False, vfs=vfs)
+    except apsw.Error as error:
+        raise StoreError(f"can't open {path}: {error}") from error
+    try:
+        fd = ownership.new_descriptor(path, before)
+        ownership.take(fd, path, shared=not writable)
+        return _decide(
+            connection, path, fd, read_only=read_only, writable=writable,
+            accept_state=accept_state, vfs=vfs, syncer=syncer,
+        )  # fmt: skip
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _decide(
+    connection: apsw.Connection,
+    path: Path,
+    fd: int,
+    *,
+    read_only: bool,
+    writable: bool,
+    accept_state: bool,
+    vfs: str | None,
+    syncer: Syncer | None,
+) -> Opened:
+    header = read_header(fd, path)
+    lineage = read_lineage(fd, path, header)
+    if path.with_name(path.name + "-journal").exists():
+        raise Corrupt(
+            f"a rollback journal lies beside {path}; sqlfs never writes one, and SQLite would"
+            f" apply it: move {path.name}-journal away"
+        )
+    log = read_log(path, header.page_size)
+    notices: list[str] = []
+    usable = log.present and (log.frames == 0 or log.belongs_to(lineage))
+    immutable = False
+    if not (usable and log.frames):
+        check_complete(fd, path, header)
+    if not usable:
+        lost = lineage.mark is not None and lineage.mark == ownership.identity(fd)
+        if lost and not accept_state:
+            if not read_only:
+                raise MissingLog(_missing_log(path, lineage, log))
+            notices.append(_missing_log(path, lineage, log))
+            immutable = True
+        elif lineage.mark is not None and not lost:
+            notices.append(
+                f"{path} is a copy, made of a volume in use; it holds the state of"
+                f" {_when(lineage.written_ns)}"
+            )
+        if log.frames and not immutable:
+            if writable:
+                notices.append(_set_aside(path))
+            else:
+                immutable = True
+    # A file that can't be written is read as it is; a log it needs must be applied first.
+    if not writable and usable and log.frames:
+        raise ReadOnly(f"{path} needs its log applied, and can't be written; copy both elsewhere")
+    if immutable or not writable:
+        connection.close()
+        connection = _connect(path, writable=False, immutable=True, vfs=vfs)
+        fd = ownership.new_descriptor(path, set())
+        ownership.take(fd, path, shared=True)
+    return Opened(
+        _start(connection, path, fd, lineage, read_only=immutable or not writable, syncer=syncer),
+        notices,
+    )
+
+
+def _start(
+    connection: apsw.Connection,
+    path: Path,
+    fd: int,
+    lineage: Lineage,
+    *,
+    read_only: bool,
+    syncer: Syncer | None,
+) -> Database:
+    try:
+        if not read_only:
+            configure(connection)
+        _check_schema(connection, path)
+        _check_features(connection, path)
+        record: Any = connection.execute(statements()["lineage_get"]).fetchall()[0][0]
+    except apsw.BusyError as error:
+        raise StoreError(
+            f"{path} is open in a program that is not sqlfs (the sqlite3 shell?); close it there"
+        ) from error
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise Corrupt(f"{path} is damaged: SQLite says: {error}") from error
+    except apsw.Error as error:
+        raise StoreError(f"can't read {path}: {error}") from error
+    current = Lineage.decode(record)
+    if current is None:
+        raise Corrupt(f"{path} is damaged: its lineage record is not sound")
+    return Database(
+        connection, path, fd, max(current, lineage, key=lambda each: each.generation),
+        read_only=read_only, syncer=syncer,
+    )  # fmt: skip
+
+
+def _connect(path: Path, writable: bool, *, immutable: bool, vfs: str | None) -> apsw.Connection:
+    flags = apsw.SQLITE_OPEN_URI
+    flags |= apsw.SQLITE_OPEN_READWRITE if writable else apsw.SQLITE_OPEN_READONLY
+    name = path.as_uri() + ("?immutable=1" if immutable else "")
+    return apsw.Connection(name, flags=flags, vfs=vfs, statementcachesize=256)
+
+
+def _check_schema(connection: apsw.Connection, path: Path) -> None:
+    """Nothing but our own tables and indices: a trigger or a view would run unseen."""
+    expected = apsw.Connection(":memory:")
+    try:
+        expected.execute(schema())
+        query = statements()["schema_all"]
+        if connection.execute(query).fetchall() != expected.execute(query).fetchall():
+            raise Corrupt(f"{path} is damaged: its schema is not that of format {FORMAT_VERSION}")
+    finally:
+        expected.close()
+
+
+def _check_features(connection: apsw.Connection, path: Path) -> None:
+    for name, required in connection.execute(statements()["feature_all"]).fetchall():
+        if required and name not in KNOWN_FEATURES:
+            raise UnsupportedFormat(
+                f"{path} needs the feature {name!r}, which this sqlfs lacks; install a newer sqlfs"
+            )
+
+
+def _status(path: Path) -> os.stat_result:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise _as_store_error(error, f"can't open {path}") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise NotAVolumeFile(f"{path} is a directory, not a sqlfs volume file")
+    if not stat.S_ISREG(status.st_mode):
+        raise NotAVolumeFile(f"{path} is not a regular file")
+    if not os.access(path, os.R_OK):
+        raise NotPermitted(f"no permission to read {path}")
+    return status
+
+
+def _as_store_error(error: OSError, doing: str) -> OSError:
+    if isinstance(error, StoreError | AlreadyExists):
+        return error
+    if isinstance(error, FileNotFoundError):
+        return NotFound(f"{doing}: no such file or directory")
+    if isinstance(error, PermissionError):
+        return NotPermitted(f"{doing}: permission denied")
+    return StoreError(f"{doing}: {error.strerror}", errno_=error.errno)
+
+
+def _cannot_create(path: Path) -> OSError:
+    if not path.parent.is_dir():
+        return NotFound(f"can't create {path}: {path.parent} is not a directory")
+    if not os.access(path.parent, os.W_OK):
+        return NotPermitted(f"can't create {path}: permission denied")
+    return StoreError(f"can't create {path}")
+
+
+def _missing_log(path: Path, lineage: Lineage, log: LogState) -> str:
+    what = "belongs to another state" if log.frames else "is missing"
+    return (
+        f"{path} was in use when its owner ended, and its log {log_path(path).name} {what}:"
+        f" the file holds the state of {_when(lineage.written_ns)}; put the log back,"
+        " or go on from that state with --accept-state"
+    )
+
+
+def _set_aside(path: Path) -> str:
+    log = log_path(path)
+    for number in range(1, 1_000_000):
+        aside = log.with_name(f"{log.name}.unmatched-{number}")
+        if not aside.exists():
+            log.rename(aside)
+            break
+    return f"a log that does not belong to {path} lay beside it; it is now {aside.name}"
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _when(ns: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ns / 1e9))
