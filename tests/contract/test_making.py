@@ -51,9 +51,9 @@ def test_umask_is_applied(session: Session) -> None:
 @pytest.mark.parametrize(
     ("kind", "device", "kept"),
     [
-        (stat.S_IFREG, 0, 0),
-        (stat.S_IFIFO, 0, 0),
-        (stat.S_IFSOCK, 0, 0),
+        (stat.S_IFREG, os.makedev(1, 3), 0),
+        (stat.S_IFIFO, os.makedev(1, 3), 0),
+        (stat.S_IFSOCK, os.makedev(1, 3), 0),
         (stat.S_IFCHR, os.makedev(5, 1), os.makedev(5, 1)),
         (stat.S_IFBLK, os.makedev(259, 70000), os.makedev(259, 70000)),
     ],
