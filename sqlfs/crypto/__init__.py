@@ -1,0 +1,22 @@
+"""Keys, sealing and key slots.  Pure: no I/O, no state."""
+
+from sqlfs.crypto.kdf import KdfParameters, derive_kek
+from sqlfs.crypto.padding import padme
+from sqlfs.crypto.process import protect_process
+from sqlfs.crypto.purpose import Codec, Purpose
+from sqlfs.crypto.seal import Sealer
+from sqlfs.crypto.slots import KeySlot, make_slot, new_master, unwrap
+
+__all__ = [
+    "Codec",
+    "KdfParameters",
+    "KeySlot",
+    "Purpose",
+    "Sealer",
+    "derive_kek",
+    "make_slot",
+    "new_master",
+    "padme",
+    "protect_process",
+    "unwrap",
+]

@@ -1,0 +1,81 @@
+"""The byte forms inside sealing: what is authenticated beside a body, and what is encrypted."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from sqlfs.crypto.padding import FRAME_HEADER_BYTES
+from sqlfs.crypto.purpose import Codec
+from sqlfs.errors import Corrupt, Invalid, TooBig, UnsupportedFormat
+
+# What an error names; a callable is only called for one.
+What = str | Callable[[], str]
+
+_HEADER: Final = struct.Struct("<BI")  # codec, body length
+_BYTES_ELEMENT: Final = struct.Struct("<BI")  # kind, length
+_INT_ELEMENT: Final = struct.Struct("<BIq")  # kind, length, value
+_BYTES_KIND: Final = 0
+_INT_KIND: Final = 1
+_INT_BYTES: Final = 8
+_CODEC_NONE: Final = int(Codec.NONE)
+
+assert _HEADER.size == FRAME_HEADER_BYTES
+
+_pack_header = _HEADER.pack
+_unpack_header = _HEADER.unpack_from
+_pack_bytes = _BYTES_ELEMENT.pack
+_pack_int = _INT_ELEMENT.pack
+
+
+def name_of(what: What) -> str:
+    return what if isinstance(what, str) else what()
+
+
+def encode_aad(elements: Sequence[bytes | int]) -> bytes:
+    """An injective encoding: no two sequences share their bytes, and none is another's prefix.
+
+    Count u8, then per element: kind u8 (0 bytes, 1 integer), length u32 LE, value; an integer's
+    value is i64 LE.  Raises Invalid above 255 elements or for an integer beyond 64 bits.
+    """
+    try:
+        encoded = bytes((len(elements),))
+        for element in elements:
+            if isinstance(element, int):
+                encoded += _pack_int(_INT_KIND, _INT_BYTES, element)
+            else:
+                encoded += _pack_bytes(_BYTES_KIND, len(element)) + element
+    except (ValueError, struct.error) as error:
+        raise Invalid(f"associated data that has no encoding: {error}") from None
+    return encoded
+
+
+def frame_header(length: int) -> bytes:
+    """The 5 bytes before a body of `length` bytes.  Raises TooBig from 4 GiB on."""
+    try:
+        return _pack_header(_CODEC_NONE, length)
+    except struct.error:
+        raise TooBig(f"a piece of {length} bytes is too long to seal: cut it below 4 GiB") from None
+
+
+def unframe(framed: bytes, start: int, what: What) -> bytes:
+    """The body of the frame that is `framed` from `start` on.
+
+    Raises UnsupportedFormat for an unknown codec, Corrupt when the frame is not well formed.
+    """
+    length = len(framed)
+    body_start = start + FRAME_HEADER_BYTES
+    if length < body_start:
+        raise Corrupt(f"{name_of(what)}: damaged, its frame is cut short; restore it from a copy")
+    codec, body_length = _unpack_header(framed, start)
+    if codec != _CODEC_NONE:
+        raise UnsupportedFormat(
+            f"{name_of(what)}: its codec {codec} is unknown to this version; use a newer one"
+        )
+    body_end = body_start + body_length
+    if body_end > length:
+        raise Corrupt(f"{name_of(what)}: damaged, longer than its frame; restore it from a copy")
+    if framed.count(0, body_end) != length - body_end:
+        raise Corrupt(f"{name_of(what)}: damaged, its padding is not zero; restore it from a copy")
+    return framed[body_start:body_end]

@@ -1,0 +1,198 @@
+"""The one primitive that everything stored passes through.
+
+An encrypted thing is ``siv || ChaCha20-Poly1305(frame)``.  The synthetic iv is a keyed digest of
+the context (suite, purpose, key generation, AAD) and of the exact frame that is encrypted, and
+cipher key and nonce derive from it.  So a keystream serves one plaintext only, whatever happens
+to ids and counters when a volume file is copied and both copies go on.
+
+On a plain volume the same digest, under a key that everybody can derive, stands before the bare
+frame: accidents and swapped rows are found there too, forgeries are not.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hmac import compare_digest
+from io import BytesIO
+from typing import ClassVar, Final
+
+from blake3 import blake3
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from sqlfs.crypto.framing import What, encode_aad, frame_header, name_of, unframe
+from sqlfs.crypto.padding import FRAME_HEADER_BYTES, padding
+from sqlfs.crypto.purpose import Purpose, Suite
+from sqlfs.errors import Corrupt, Invalid
+
+MASTER_BYTES: Final = 32
+_SIV_BYTES: Final = 24
+_KEY_BYTES: Final = 32
+_NONCE_BYTES: Final = 12
+_TAG_BYTES: Final = 16
+_ID_BYTES: Final = 32
+_ROW_TAG_BYTES: Final = 16
+
+# From here on a saved copy of the output is worth more than the calls it takes.
+_LARGE_BYTES: Final = 32 * 1024
+
+_HEAD: Final = struct.Struct("<BBQ")  # suite, purpose, key generation
+_GENERATION: Final = struct.Struct("<Q")
+_pack_node = struct.Struct("<q").pack
+
+Body = bytes | bytearray | memoryview
+
+
+def _derive(purpose: str, material: bytes) -> bytes:
+    return blake3(material, derive_key_context=f"sqlfs v1 {purpose}").digest()
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Sealer:
+    """Seals and opens under the keys of one generation.  Immutable; any thread may use it.
+
+    ``generation``: the key generation, 0 on a plain volume.  ``encrypted``: false for the null
+    cipher.  ``OVERHEAD``: bytes that :meth:`seal` adds besides padding (16 fewer when plain).
+    """
+
+    OVERHEAD: ClassVar[int] = _SIV_BYTES + FRAME_HEADER_BYTES + _TAG_BYTES
+
+    generation: int
+    encrypted: bool
+    _heads: tuple[bytes, ...]  # by purpose
+    _siv_key: bytes
+    _cipher_key: bytes
+    _chunk_key: bytes
+    _manifest_key: bytes
+    _name_key: bytes
+    _xattr_key: bytes
+
+    @classmethod
+    def plain(cls) -> Sealer:
+        """The sealer of every plain volume: null cipher, public keys, generation 0."""
+        return cls._make(Suite.PLAIN, _derive("plain", b""), 0, 0)
+
+    @classmethod
+    def from_master(
+        cls, master: bytes, generation: int, id_generation: int | None = None
+    ) -> Sealer:
+        """The sealer of an encrypted volume, from its 32-byte master key.
+
+        `generation` >= 0 keys the sealing, `id_generation` (by default the same) the ids and
+        tags, which outlive a change of key.  Raises Invalid when one is out of bounds.
+        """
+        if len(master) != MASTER_BYTES:
+            raise Invalid(f"a master key has {MASTER_BYTES} bytes, not {len(master)}")
+        ids = generation if id_generation is None else id_generation
+        if not (0 <= generation < 2**63 and 0 <= ids < 2**63):
+            raise Invalid(f"key generations {generation} and {ids}: not both within 0 .. 2^63-1")
+        return cls._make(Suite.CHACHA20_POLY1305, master, generation, ids)
+
+    @classmethod
+    def _make(cls, suite: Suite, master: bytes, generation: int, id_generation: int) -> Sealer:
+        sealing = master + _GENERATION.pack(generation)
+        ids = master + _GENERATION.pack(id_generation)
+        return cls(
+            generation=generation,
+            encrypted=suite is not Suite.PLAIN,
+            _heads=tuple(_HEAD.pack(suite, p, generation) for p in range(max(Purpose) + 1)),
+            _siv_key=_derive("siv", sealing),
+            _cipher_key=_derive("enc", sealing),
+            _chunk_key=_derive("chunk id", ids),
+            _manifest_key=_derive("manifest id", ids),
+            _name_key=_derive("name tag", ids),
+            _xattr_key=_derive("xattr tag", ids),
+        )
+
+    def __repr__(self) -> str:
+        kind = "encrypted" if self.encrypted else "plain"
+        return f"<Sealer {kind}, generation {self.generation}>"
+
+    def seal(self, purpose: Purpose, aad: Sequence[bytes | int], body: Body) -> bytes:
+        """Make the bytes that are stored for `body`, which only open under the same `aad`.
+
+        Deterministic.  `body` is contiguous bytes, below 4 GiB.  Encrypted it is padded, see
+        :func:`sqlfs.crypto.padding.padding`.  Raises TooBig, and Invalid for `aad` that
+        :func:`sqlfs.crypto.framing.encode_aad` refuses.
+        """
+        context = self._heads[purpose] + encode_aad(aad)
+        header = frame_header(len(body))
+        digest = blake3(context, key=self._siv_key)
+        if not self.encrypted:
+            digest.update(header).update(body)
+            return b"".join((digest.digest(_SIV_BYTES), header, body))
+        framed = b"".join((header, body, bytes(padding(purpose, len(body)))))
+        siv = digest.update(framed).digest(_SIV_BYTES)
+        cipher, nonce = self._cipher(siv)
+        if len(framed) < _LARGE_BYTES:
+            return siv + cipher.encrypt(nonce, framed, context)
+        return _encrypt_large(cipher, nonce, siv, framed, context)
+
+    def open(
+        self, purpose: Purpose, aad: Sequence[bytes | int], sealed: bytes, what: What
+    ) -> bytes:
+        """Return the body that `sealed` was made from under the same purpose and `aad`.
+
+        `what` names the thing in an error; a callable is only called for one.  Raises Corrupt
+        when `sealed` is anything else, UnsupportedFormat when its codec is unknown.
+        """
+        context = self._heads[purpose] + encode_aad(aad)
+        # SQLite hands out text or NULL where the type in a record's header was hit.
+        if not isinstance(sealed, bytes) or len(sealed) < _SIV_BYTES + FRAME_HEADER_BYTES:
+            raise Corrupt(f"{name_of(what)}: damaged, cut short; restore it from a copy")
+        siv = sealed[:_SIV_BYTES]
+        rest = memoryview(sealed)[_SIV_BYTES:]
+        if self.encrypted:
+            cipher, nonce = self._cipher(siv)
+            try:
+                framed, start = cipher.decrypt(nonce, rest, context), 0
+            except InvalidTag:
+                raise _damaged(what) from None
+        else:
+            digest = blake3(context, key=self._siv_key).update(rest).digest(_SIV_BYTES)
+            if not compare_digest(digest, siv):
+                raise _damaged(what)
+            framed, start = sealed, _SIV_BYTES
+        return unframe(framed, start, what)
+
+    def chunk_id(self, body: Body) -> bytes:
+        """The 32-byte keyed digest of a chunk's plaintext."""
+        return blake3(body, key=self._chunk_key).digest(_ID_BYTES)
+
+    def manifest_id(self, body: Body) -> bytes:
+        """The 32-byte keyed digest of a manifest's plaintext."""
+        return blake3(body, key=self._manifest_key).digest(_ID_BYTES)
+
+    def name_tag(self, parent: int, name: bytes) -> bytes:
+        """The 16-byte keyed digest that finds `name` in directory `parent`."""
+        return blake3(_pack_node(parent) + name, key=self._name_key).digest(_ROW_TAG_BYTES)
+
+    def xattr_tag(self, node: int, name: bytes) -> bytes:
+        """The 16-byte keyed digest that finds the extended attribute `name` of `node`."""
+        return blake3(_pack_node(node) + name, key=self._xattr_key).digest(_ROW_TAG_BYTES)
+
+    def _cipher(self, siv: bytes) -> tuple[ChaCha20Poly1305, bytes]:
+        stream = blake3(siv, key=self._cipher_key).digest(_KEY_BYTES + _NONCE_BYTES)
+        return ChaCha20Poly1305(stream[:_KEY_BYTES]), stream[_KEY_BYTES:]
+
+
+def _damaged(what: What) -> Corrupt:
+    return Corrupt(f"{name_of(what)}: damaged, or not where it belongs; restore it from a copy")
+
+
+def _encrypt_large(
+    cipher: ChaCha20Poly1305, nonce: bytes, siv: bytes, framed: bytes, context: bytes
+) -> bytes:
+    """Put the ciphertext behind `siv` without copying it.
+
+    BytesIO alone builds bytes in place: it hands over its buffer when no view of it is left.
+    """
+    out = BytesIO()
+    out.seek(_SIV_BYTES + len(framed) + _TAG_BYTES - 1)
+    out.write(b"\0")
+    with out.getbuffer() as whole, whole[_SIV_BYTES:] as place:
+        whole[:_SIV_BYTES] = siv
+        cipher.encrypt_into(nonce, framed, context, place)
+    return out.getvalue()
