@@ -1,0 +1,7 @@
+"""The chunk store: dedupe, references, cache, manifests."""
+
+from sqlfs.chunks.cache import SizedCache
+from sqlfs.chunks.pool import Cached, ChunkPool, SealedChunk
+from sqlfs.chunks.reference import Entries, Reference
+
+__all__ = ["Cached", "ChunkPool", "Entries", "Reference", "SealedChunk", "SizedCache"]

@@ -1,0 +1,7 @@
+"""Manifests to bytes and back: reader, writer, dirty chunks, truncate and holes."""
+
+from sqlfs.content.body import Body
+from sqlfs.content.sealing import Gauge, SealWorkers
+from sqlfs.content.tree import walk
+
+__all__ = ["Body", "Gauge", "SealWorkers", "walk"]

@@ -48,6 +48,7 @@ class Database:
         lineage: Lineage,
         *,
         read_only: bool,
+        log_frames: int = 0,
         syncer: Syncer | None = None,
     ) -> None:
         self.lock = threading.RLock()
@@ -55,22 +56,24 @@ class Database:
         self.fd = fd  # SQLite's own: never closed here
         self.read_only = read_only
         self.lineage = lineage  # guarded by lock
-        self.commits = 0  # committed transactions; guarded by lock
+        # A log that was found may not be durable: it counts as one commit to be synced.
+        self.commits = 1 if log_frames else 0  # transactions; guarded by lock
         self.synced = 0  # of them durable; guarded by lock
-        self.log_bytes = 0  # written to the log since it began; guarded by lock
+        self.log_bytes = 0  # of the log that are in use; guarded by lock
         self.failure: str | None = None  # why writing has ended; guarded by lock
         self.on_commit: list[Callable[[], None]] = []  # run under lock before each commit
         self._connection = connection
         self._statements = statements()
         self._syncer: Syncer = syncer or DataSyncer()
         self._in_transaction = False  # guarded by lock
-        self._log_is_new = True  # no lineage record in it yet; guarded by lock
+        self._log_is_new = not log_frames  # no lineage record in it yet; guarded by lock
         self._log_fd = -1  # SQLite's own; guarded by lock
         self._settled = threading.Condition(self.lock)
         self._main_unsynced = False  # guarded by lock
         self._sync_turn = threading.Lock()  # one sync of the log at a time; taken before lock
         self._closed = False
         self._page_size = int(connection.pragma("page_size"))
+        self.log_bytes = log_frames * self._page_size
         connection.set_wal_hook(self._count_log)
 
     # --- statements ---------------------------------------------------------------------
@@ -199,6 +202,11 @@ class Database:
         self.write("lineage_set", lineage.encode())
         self.lineage = lineage
 
+    def fail(self, why: str) -> None:
+        """End writing for a reason that lies above."""
+        with self.lock:
+            self._abandon(InputOutput(why))
+
     def _abandon(self, error: SqlfsError) -> SqlfsError:
         """Give up the transaction: what was not committed is lost, and said to be."""
         if self.failure is None:
@@ -295,11 +303,15 @@ class Database:
             if self._closed:
                 return
         try:
-            if not self.read_only and self.failure is None and (self.commits or self.dirty):
-                self.checkpoint(mark=False)
+            if not self.read_only and self.failure is None:
+                if self.dirty or not self._log_is_new or self.lineage.mark is not None:
+                    self.checkpoint(mark=False)
+                # Everything is in the file: closing may remove the log.
+                self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
         finally:
             with self.lock:
                 self._closed = True
+                self._settled.notify_all()
                 self._connection.set_wal_hook(None)
                 self._connection.close()
 
@@ -333,6 +345,8 @@ class Database:
 
 def configure(connection: apsw.Connection) -> None:
     """Settings of every connection, before its first statement."""
+    # A connection that just ends must leave the log: only close() brings the file up to date.
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.pragma("locking_mode", "EXCLUSIVE")
     connection.pragma("cache_size", -PAGE_CACHE_BYTES // 1024)
     connection.pragma("wal_autocheckpoint", 0)

@@ -195,7 +195,15 @@ def _decide(
         fd = ownership.new_descriptor(path, set())
         ownership.take(fd, path, shared=True)
     return Opened(
-        _start(connection, path, fd, lineage, read_only=immutable or not writable, syncer=syncer),
+        _start(
+            connection,
+            path,
+            fd,
+            lineage,
+            read_only=immutable or not writable,
+            log_frames=log.frames if usable else 0,
+            syncer=syncer,
+        ),
         notices,
     )
 
@@ -207,6 +215,7 @@ def _start(
     lineage: Lineage,
     *,
     read_only: bool,
+    log_frames: int,
     syncer: Syncer | None,
 ) -> Database:
     try:
@@ -228,7 +237,7 @@ def _start(
         raise Corrupt(f"{path} is damaged: its lineage record is not sound")
     return Database(
         connection, path, fd, max(current, lineage, key=lambda each: each.generation),
-        read_only=read_only, syncer=syncer,
+        read_only=read_only, log_frames=log_frames, syncer=syncer,
     )  # fmt: skip
 
 

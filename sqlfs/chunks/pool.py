@@ -1,0 +1,242 @@
+"""The pool: sealed pieces found by digest, stored once per key domain, reference counted.
+
+Who holds a :class:`Reference` from :meth:`ChunkPool.add`, :meth:`~ChunkPool.put_together` or
+:meth:`~ChunkPool.hold` owns one count of the piece, and passes it on or drops it.  Counts are
+exact over what exists: the manifests in the pool, the nodes, the reclaim queue.  All methods
+but :meth:`~ChunkPool.seal` run under the store's lock; those that change something, inside
+its transaction.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlfs.chunks.cache import SizedCache
+from sqlfs.chunks.reference import Entries, Reference, decode_manifest, encode_manifest
+from sqlfs.crypto import Purpose, Sealer
+from sqlfs.errors import Corrupt
+from sqlfs.limits import MANIFEST_LEVEL_MAX
+from sqlfs.store import Database
+
+_RECLAIM = struct.Struct("<B32s")
+_MANIFEST_CACHE_ENTRY_BYTES = 24 * 1024
+_KNOWN_BYTES = 120
+
+
+@dataclass(frozen=True, slots=True)
+class SealedChunk:
+    """A chunk ready to be stored.  ``sealed`` is None when the pool was seen to have it."""
+
+    digest: bytes
+    plain: bytes
+    sealed: bytes | None
+
+
+Cached = bytes | tuple[Reference | None, ...]
+
+
+class ChunkPool:
+    """The pieces of one key domain, as one volume reads and writes them."""
+
+    def __init__(
+        self,
+        database: Database,
+        sealer: Sealer,
+        cache: SizedCache[Cached],
+        *,
+        volume: int,
+        domain: int,
+        dedupe: bool,
+    ) -> None:
+        self._db = database
+        self._sealer = sealer
+        self._cache = cache
+        self._volume = volume
+        self._domain = domain
+        self._dedupe = dedupe
+        # Digests stored lately: their next copy need not be sealed only to be thrown away.
+        self._known: SizedCache[bool] = SizedCache(8192 * _KNOWN_BYTES)
+
+    # --- storing ---
+
+    def seal(self, plain: bytes) -> SealedChunk:
+        """Digest and seal; needs no lock and may run on any thread."""
+        if not self._dedupe:
+            digest = os.urandom(32)
+        else:
+            digest = self._sealer.chunk_id(plain)
+            if self._known.get(digest):
+                return SealedChunk(digest, plain, None)
+        return SealedChunk(digest, plain, self._seal_chunk(digest, plain))
+
+    def add(self, chunk: SealedChunk) -> Reference:
+        """Store the chunk, or count one more reference to the one that is there."""
+        sealed = chunk.sealed
+        if not self._count_one_more(chunk.digest):
+            if sealed is None:
+                sealed = self._seal_chunk(chunk.digest, chunk.plain)
+            self._insert(chunk.digest, sealed)
+        if self._dedupe:
+            self._known.put(chunk.digest, True, _KNOWN_BYTES)
+        return Reference(0, len(chunk.plain), chunk.digest)
+
+    def put_together(self, level: int, entries: Entries) -> Reference:
+        """Store a manifest.  The references in `entries` pass to it."""
+        body = encode_manifest(level, entries)
+        length = sum(entry.length for entry in entries if entry is not None)
+        digest = self._sealer.manifest_id(body) if self._dedupe else os.urandom(32)
+        reference = Reference(level, length, digest)
+        if self._count_one_more(digest):
+            for entry in entries:
+                if entry is not None:
+                    self.drop(entry)
+        else:
+            sealed = self._sealer.seal(Purpose.MANIFEST, (self._domain, digest, level), body)
+            self._insert(digest, sealed)
+        self._cache.put(self._key(reference), tuple(entries), _MANIFEST_CACHE_ENTRY_BYTES)
+        return reference
+
+    def take_apart(self, manifest: Reference) -> list[Reference | None]:
+        """The manifest's entries, each with a reference that passes to the caller in exchange
+        for the one to the manifest."""
+        entries = list(self.entries(manifest))
+        id_, refs = self._find(manifest)
+        if refs > 1:
+            self._db.write("chunk_set_refs", id_, refs - 1)
+            for entry in entries:
+                if entry is not None:
+                    self.hold(entry)
+        else:
+            self._delete(id_)
+        return entries
+
+    def hold(self, reference: Reference) -> Reference:
+        """Count one more reference."""
+        self._db.write("chunk_ref", self._domain, reference.digest)
+        return reference
+
+    def drop(self, reference: Reference) -> None:
+        """Give up one reference; a manifest waits in the reclaim queue to be taken apart."""
+        if reference.level == 0:
+            self._release(reference)
+        else:
+            body = _RECLAIM.pack(reference.level, reference.digest)
+            sealed = self._sealer.seal(Purpose.RECLAIM, (self._volume,), body)
+            self._db.write("reclaim_insert", self._volume, self._sealer.generation, sealed)
+
+    def reclaim_step(self) -> bool:
+        """Work off one row of the reclaim queue; False when it is empty."""
+        row = self._db.row("reclaim_next", self._volume)
+        if row is None:
+            return False
+        id_, _, sealed = row
+        with self._db.writing():
+            manifest = self._decode_reclaim(id_, sealed)
+            self._db.write("reclaim_delete", id_)
+            if self._find(manifest)[1] > 1:
+                self._release(manifest)
+            else:
+                for entry in self.take_apart(manifest):
+                    if entry is not None:
+                        self.drop(entry)
+        return True
+
+    def reclaim_queue(self) -> Iterator[Reference]:
+        """What waits in the queue, each holding a reference."""
+        last = 0
+        while rows := self._db.rows("reclaim_all", self._volume, last, 256):
+            for id_, _, sealed in rows:
+                yield self._decode_reclaim(id_, sealed)
+            last = rows[-1][0]
+
+    # --- reading ---
+
+    def read(self, chunk: Reference) -> bytes:
+        """The chunk's bytes.  Raises Corrupt."""
+        key = self._key(chunk)
+        cached = self._cache.get(key)
+        if isinstance(cached, bytes):
+            return cached
+        what = f"chunk {chunk.digest.hex()[:16]}"
+        aad = (self._domain, chunk.digest)
+        plain = self._sealer.open(Purpose.CHUNK, aad, self._load(chunk, what), what)
+        if len(plain) != chunk.length:
+            raise Corrupt(f"{what}: {len(plain)} bytes where {chunk.length} were referred to")
+        self._cache.put(key, plain, len(plain))
+        return plain
+
+    def entries(self, manifest: Reference) -> tuple[Reference | None, ...]:
+        """The manifest's entries.  Raises Corrupt."""
+        key = self._key(manifest)
+        cached = self._cache.get(key)
+        if isinstance(cached, tuple):
+            return cached
+        what = f"manifest {manifest.digest.hex()[:16]}"
+        aad = (self._domain, manifest.digest, manifest.level)
+        body = self._sealer.open(Purpose.MANIFEST, aad, self._load(manifest, what), what)
+        entries = decode_manifest(body, manifest.level, what)
+        # In the reclaim queue only level and digest are known (length 0).
+        total = sum(entry.length for entry in entries if entry is not None)
+        if manifest.length and total != manifest.length:
+            raise Corrupt(f"{what}: holds {total} bytes where {manifest.length} were referred to")
+        self._cache.put(key, entries, _MANIFEST_CACHE_ENTRY_BYTES)
+        return entries
+
+    # --- rows ---
+
+    def _key(self, reference: Reference) -> tuple[int, bytes]:
+        return (self._domain, reference.digest)
+
+    def _seal_chunk(self, digest: bytes, plain: bytes) -> bytes:
+        return self._sealer.seal(Purpose.CHUNK, (self._domain, digest), plain)
+
+    def _insert(self, digest: bytes, sealed: bytes) -> None:
+        self._db.write("chunk_insert", self._domain, digest)
+        self._db.write("chunk_data_insert", self._db.last_id(), sealed)
+
+    def _count_one_more(self, digest: bytes) -> bool:
+        if not self._dedupe:
+            return False
+        row = self._db.row("chunk_find", self._domain, digest)
+        if row is None:
+            return False
+        self._db.write("chunk_set_refs", row[0], row[1] + 1)
+        return True
+
+    def _find(self, reference: Reference) -> tuple[int, int]:
+        row = self._db.row("chunk_find", self._domain, reference.digest)
+        if row is None:
+            kind = "manifest" if reference.level else "chunk"
+            raise Corrupt(f"{kind} {reference.digest.hex()[:16]} is missing")
+        return row[0], row[1]
+
+    def _release(self, reference: Reference) -> None:
+        id_, refs = self._find(reference)
+        if refs > 1:
+            self._db.write("chunk_set_refs", id_, refs - 1)
+        else:
+            self._delete(id_)
+            self._known.discard(reference.digest)
+            self._cache.discard(self._key(reference))
+
+    def _delete(self, id_: int) -> None:
+        self._db.write("chunk_delete", id_)
+        self._db.write("chunk_data_delete", id_)
+
+    def _load(self, reference: Reference, what: str) -> bytes:
+        row = self._db.row("chunk_load", self._domain, reference.digest)
+        if row is None:
+            raise Corrupt(f"{what} is missing")
+        sealed: bytes = row[0]
+        return sealed
+
+    def _decode_reclaim(self, id_: int, sealed: bytes) -> Reference:
+        what = f"reclaim row {id_}"
+        body = self._sealer.open(Purpose.RECLAIM, (self._volume,), sealed, what)
+        level, digest = _RECLAIM.unpack(body)
+        if not 1 <= level <= MANIFEST_LEVEL_MAX:
+            raise Corrupt(f"{what}: level {level}")
+        return Reference(level, 0, digest)

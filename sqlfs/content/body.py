@@ -1,0 +1,278 @@
+"""The bytes of one open or changed file.
+
+A :class:`Body` lies over the content that its node's record names.  A slot (the place of one
+chunk) is looked for in this order:
+
+1. ``dirty``: bytes being written, not sealed yet; may be shorter than the slot, zeros follow;
+2. ``jobs``: being sealed;
+3. ``landed``: stored, but in no manifest yet (None: became a hole);
+4. the record's tree, as far as ``_base_chunks`` (what was cut off stays cut).
+
+:meth:`flush` moves everything down to 4, inside the transaction that will be committed; it
+must run for all bodies before each commit, or stored chunks would be in no manifest.
+All methods run under the store's lock.
+"""
+
+from __future__ import annotations
+
+from sqlfs.chunks import ChunkPool, Reference
+from sqlfs.content import tree
+from sqlfs.content.sealing import SealJob, SealWorkers
+from sqlfs.errors import FileTooBig, Invalid
+from sqlfs.limits import FILE_BYTES_MAX, INLINE_BYTES_MAX
+from sqlfs.namespace import NodeRecord
+
+# What a body costs besides its bytes, so that a flood of tiny files is bounded too.
+_BODY_BYTES = 1024
+
+
+class Body:
+    """One per node; the node's ``size`` is always up to date, its content as of the last flush."""
+
+    def __init__(
+        self, record: NodeRecord, pool: ChunkPool, workers: SealWorkers, chunk_size: int
+    ) -> None:
+        self.record = record
+        self._pool = pool
+        self._workers = workers
+        self._chunk_size = chunk_size
+        self._dirty: dict[int, bytearray] = {}
+        self._jobs: dict[int, SealJob] = {}
+        self._landed: dict[int, Reference | None] = {}
+        self._base_chunks = self._chunks(record.size)
+        self._changed = False
+        self._was_cut = False  # the tree reaches beyond _base_chunks
+
+    @property
+    def changed(self) -> bool:
+        """Whether the record's content is behind."""
+        return self._changed
+
+    # --- reading ---
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Up to `size` bytes; fewer at the end of the file only.  Raises Corrupt."""
+        end = min(offset + size, self.record.size)
+        if offset >= end:
+            return b""
+        parts: list[bytes | memoryview] = []
+        while offset < end:
+            index, start = divmod(offset, self._chunk_size)
+            stop = min(self._chunk_size, start + end - offset)
+            slot = self._slot(index)
+            piece = memoryview(slot)[start:stop]
+            parts.append(piece)
+            if len(piece) < stop - start:
+                parts.append(bytes(stop - start - len(piece)))
+            offset += stop - start
+        # A bytearray under a memoryview can't grow: copy before the lock is released.
+        return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
+
+    def _slot(self, index: int) -> bytes | bytearray:
+        """What is there; shorter than the slot where only zeros follow."""
+        dirty = self._dirty.get(index)
+        if dirty is not None:
+            return dirty
+        job = self._jobs.get(index)
+        if job is not None:
+            return job.plain
+        reference = self._stored(index)
+        if reference is not None:
+            return self._pool.read(reference)
+        if index == 0 and self.record.inline is not None and not self._changed:
+            return self.record.inline
+        return b""
+
+    def _stored(self, index: int) -> Reference | None:
+        if index in self._landed:
+            return self._landed[index]
+        if index >= self._base_chunks:
+            return None
+        return tree.find(self._pool, self.record.root, index)
+
+    # --- writing ---
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Raises FileTooBig before anything is changed."""
+        end = offset + len(data)
+        if end > FILE_BYTES_MAX:
+            raise FileTooBig(f"a write to {end} is over the limit of a file")
+        self._change()
+        if offset > self.record.size:
+            self._open_tail()
+        old_size = self.record.size
+        view = memoryview(data)
+        at = offset
+        while at < end:
+            index, start = divmod(at, self._chunk_size)
+            stop = min(self._chunk_size, start + end - at)
+            self._write_slot(index, start, view[at - offset : at - offset + stop - start], old_size)
+            at += stop - start
+        self.record.size = max(old_size, end)
+
+    def _write_slot(self, index: int, start: int, piece: memoryview, old_size: int) -> None:
+        stop = start + len(piece)
+        if len(piece) == self._chunk_size:
+            self._forget(index)
+            self._submit(index, bytes(piece))
+            return
+        if start == 0 and index * self._chunk_size + stop >= old_size:
+            # Nothing that is there outlives the write: no need to load it.
+            self._forget(index)
+            self._dirty[index] = bytearray()
+        buffer = self._writable(index)
+        before = len(buffer)
+        if before < start:
+            buffer.extend(bytes(start - before))
+        buffer[start:stop] = piece
+        self._workers.gauge.add(len(buffer) - before)
+        if len(buffer) == self._chunk_size and stop == self._chunk_size:
+            # The usual end of a sequential writer's slot.
+            self._submit(index, bytes(self._take_dirty(index)))
+
+    def truncate(self, size: int) -> None:
+        """Cut or extend by a hole.  Raises Invalid, FileTooBig."""
+        if size < 0:
+            raise Invalid(f"a size of {size} bytes is below 0")
+        if size > FILE_BYTES_MAX:
+            raise FileTooBig(f"a size of {size} bytes is over the limit of {FILE_BYTES_MAX}")
+        self._change()
+        if size < self.record.size:
+            self._cut(size)
+        elif size > self.record.size:
+            self._open_tail()
+        self.record.size = size
+
+    def _cut(self, size: int) -> None:
+        chunks = self._chunks(size)
+        for index in [i for i in (*self._dirty, *self._jobs, *self._landed) if i >= chunks]:
+            self._forget(index)
+        index, stop = divmod(size, self._chunk_size)
+        if stop and self._slot(index):
+            buffer = self._writable(index)
+            before = len(buffer)
+            del buffer[stop:]
+            self._workers.gauge.add(len(buffer) - before)
+        self._base_chunks = min(self._base_chunks, chunks)
+        self._was_cut = True
+
+    def _open_tail(self) -> None:
+        # A stored chunk at the end is as long as the file; its slot is about to become longer.
+        index, stop = divmod(self.record.size, self._chunk_size)
+        if stop and self._slot(index):
+            self._writable(index)
+
+    def _writable(self, index: int) -> bytearray:
+        buffer = self._dirty.get(index)
+        if buffer is None:
+            buffer = bytearray(self._slot(index))
+            self._drop_job(index)
+            self._dirty[index] = buffer
+            self._workers.gauge.add(len(buffer))
+        return buffer
+
+    def _change(self) -> None:
+        if self._changed:
+            return
+        if self.record.inline is not None:
+            self._dirty[0] = bytearray(self.record.inline)
+            self._workers.gauge.add(len(self.record.inline))
+        self._changed = True
+        self._workers.gauge.add(_BODY_BYTES)
+
+    def _submit(self, index: int, plain: bytes) -> None:
+        if not any(plain[:64]) and plain.count(0) == len(plain):
+            self._land(index, None)
+            return
+        self._jobs[index] = self._workers.submit(self._pool, plain)
+        self._workers.gauge.add(len(plain))
+
+    def _take_dirty(self, index: int) -> bytearray:
+        buffer = self._dirty.pop(index)
+        self._workers.gauge.add(-len(buffer))
+        return buffer
+
+    def _forget(self, index: int) -> None:
+        """Drop what lies over the tree in a slot, which then shows through again."""
+        if index in self._dirty:
+            self._take_dirty(index)
+        self._drop_job(index)
+        landed = self._landed.pop(index, None)
+        if landed is not None:
+            self._pool.drop(landed)
+
+    def _drop_job(self, index: int) -> None:
+        job = self._jobs.pop(index, None)
+        if job is not None:
+            self._workers.gauge.add(-len(job.plain))
+
+    # --- storing ---
+
+    def sealed_ready(self) -> bool:
+        """Whether :meth:`land` has something to store."""
+        return any(job.result.done() for job in self._jobs.values())
+
+    def land(self, *, wait: bool, limit: int = 1 << 30) -> int:
+        """Store what has been sealed, up to `limit` chunks; returns how many.  With `wait`, also
+        what is being sealed.  Runs inside the store's transaction."""
+        stored = 0
+        for index, job in list(self._jobs.items()):
+            if stored >= limit:
+                break
+            if wait or job.result.done():
+                reference = self._pool.add(job.result.result())
+                self._drop_job(index)
+                self._land(index, reference)
+                stored += 1
+        return stored
+
+    def _land(self, index: int, reference: Reference | None) -> None:
+        old = self._landed.get(index)
+        if old is not None:
+            self._pool.drop(old)
+        self._landed[index] = reference
+
+    def flush(self) -> None:
+        """Bring the record's content up to date.  Runs inside the store's transaction."""
+        if not self._changed:
+            return
+        record = self.record
+        if record.size <= INLINE_BYTES_MAX:
+            self._flush_inline()
+        else:
+            for index in list(self._dirty):
+                slot_bytes = min(self._chunk_size, record.size - index * self._chunk_size)
+                self._submit(index, bytes(self._take_dirty(index).ljust(slot_bytes, b"\0")))
+            self.land(wait=True)
+            chunks = self._chunks(record.size)
+            record.root = tree.update(
+                self._pool, record.root, chunks, self._landed, cut=self._was_cut
+            )
+            record.inline = None
+            self._landed = {}
+        self._base_chunks = self._chunks(record.size)
+        self._changed = self._was_cut = False
+        self._workers.gauge.add(-_BODY_BYTES)
+
+    def _flush_inline(self) -> None:
+        record = self.record
+        data = self.read(0, record.size)
+        self._forget_all()
+        if record.root is not None:
+            self._pool.drop(record.root)
+        record.root = None
+        record.inline = data or None
+
+    def abandon(self) -> None:
+        """Drop everything that isn't stored: the node is going away."""
+        self._forget_all()
+        if self._changed:
+            self._changed = False
+            self._workers.gauge.add(-_BODY_BYTES)
+
+    def _forget_all(self) -> None:
+        for index in list({*self._dirty, *self._jobs, *self._landed}):
+            self._forget(index)
+
+    def _chunks(self, size: int) -> int:
+        return -(-size // self._chunk_size)

@@ -1,0 +1,107 @@
+"""The tree of manifests of one file: finding a chunk, and putting changes in.
+
+With chunks of C bytes and a fan-out of F, level n covers C * F**n bytes; a file has the
+lowest level that covers its size, so equal bytes have equal trees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlfs.chunks import ChunkPool, Reference
+from sqlfs.limits import MANIFEST_FANOUT
+
+Changes = Mapping[int, Reference | None]  # chunk number -> what is there now; None is a hole
+
+
+def level_for(chunks: int) -> int:
+    """The level of the tree of a file of that many chunks."""
+    level, covered = 0, 1
+    while covered < chunks:
+        level += 1
+        covered *= MANIFEST_FANOUT
+    return level
+
+
+def find(pool: ChunkPool, root: Reference | None, index: int) -> Reference | None:
+    """Chunk `index`, or None where there is a hole."""
+    at = root
+    if at is not None and index >= MANIFEST_FANOUT**at.level:
+        return None
+    while at is not None and at.level:
+        slot, index = divmod(index, MANIFEST_FANOUT ** (at.level - 1))
+        entries = pool.entries(at)
+        at = entries[slot] if slot < len(entries) else None
+    return at
+
+
+def walk(pool: ChunkPool, root: Reference | None) -> Iterator[Reference]:
+    """Every reference of the tree, the root first."""
+    if root is None:
+        return
+    yield root
+    if root.level:
+        for entry in pool.entries(root):
+            if entry is not None:
+                yield from walk(pool, entry)
+
+
+def update(
+    pool: ChunkPool, root: Reference | None, chunks: int, changes: Changes, *, cut: bool
+) -> Reference | None:
+    """The tree with `changes` put in; with `cut`, ended after `chunks` chunks.
+
+    The reference to `root`, and those in `changes`, pass to the result.
+    """
+    level = level_for(chunks)
+    while root is not None and root.level > level:
+        first, *others = pool.take_apart(root)
+        for other in others:
+            if other is not None:
+                pool.drop(other)
+        root = first
+    return _Rewrite(pool, chunks, cut).run(root, level, 0, changes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rewrite:
+    pool: ChunkPool
+    chunks: int
+    cut: bool
+
+    def run(
+        self, node: Reference | None, level: int, first: int, changes: Changes
+    ) -> Reference | None:
+        """The subtree of `level` that begins at chunk `first`; `changes` are all within it."""
+        if level == 0:
+            if first not in changes:
+                return node
+            if node is not None:
+                self.pool.drop(node)
+            return changes[first]
+        width = MANIFEST_FANOUT ** (level - 1)
+        children = self._children(node, level)
+        keep = min(MANIFEST_FANOUT, -(-(self.chunks - first) // width))
+        for gone in children[keep:]:
+            if gone is not None:
+                self.pool.drop(gone)
+        del children[keep:]
+        touched: dict[int, dict[int, Reference | None]] = {}
+        for index, reference in changes.items():
+            touched.setdefault((index - first) // width, {})[index] = reference
+        if children and children[0] is not None and children[0].level < level - 1:
+            touched.setdefault(0, {})
+        if self.cut and level > 1 and len(children) == keep and children[-1] is not None:
+            touched.setdefault(keep - 1, {})  # it may reach beyond the end
+        for slot, part in touched.items():
+            children.extend([None] * (slot + 1 - len(children)))
+            children[slot] = self.run(children[slot], level - 1, first + slot * width, part)
+        while children and children[-1] is None:
+            children.pop()
+        return self.pool.put_together(level, children) if children else None
+
+    def _children(self, node: Reference | None, level: int) -> list[Reference | None]:
+        if node is None:
+            return []
+        return [node] if node.level < level else self.pool.take_apart(node)

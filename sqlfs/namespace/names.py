@@ -1,0 +1,27 @@
+"""What may be a name, and what may be a symlink's target."""
+
+from __future__ import annotations
+
+from sqlfs.errors import Invalid, NameTooLong, NotFound
+from sqlfs.limits import NAME_BYTES_MAX, SYMLINK_BYTES_MAX
+
+
+def check_name(name: bytes) -> None:
+    """Raises Invalid, NameTooLong."""
+    if name in (b"", b".", b"..") or b"/" in name or b"\0" in name:
+        raise Invalid(f"{name!r} cannot name an entry: give 1 to 255 bytes without / and NUL")
+    check_name_length(name)
+
+
+def check_name_length(name: bytes) -> None:
+    if len(name) > NAME_BYTES_MAX:
+        raise NameTooLong(f"a name of {len(name)} bytes is over the limit of {NAME_BYTES_MAX}")
+
+
+def check_target(target: bytes) -> None:
+    if not target:
+        raise NotFound("a symlink needs a target")
+    if b"\0" in target:
+        raise Invalid("a symlink's target has no NUL")
+    if len(target) > SYMLINK_BYTES_MAX:
+        raise NameTooLong(f"a target of {len(target)} bytes is over {SYMLINK_BYTES_MAX}")

@@ -1,0 +1,114 @@
+"""The node table, with the records that are in memory.
+
+A record that is changed is marked with :meth:`NodeTable.touch` and written by
+:meth:`NodeTable.flush`, which runs before every commit: a file that is created, written and
+given its times costs one row, not four.  There is one record per node, as long as anybody
+holds it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import OrderedDict
+from weakref import WeakValueDictionary
+
+from sqlfs.crypto import Purpose
+from sqlfs.errors import NotFound
+from sqlfs.limits import NODE_CACHE_ENTRIES
+from sqlfs.namespace.records import NodeRecord, decode_node, encode_node
+from sqlfs.namespace.rows import VolumeRows
+from sqlfs.store.database import Row
+
+_TIME = struct.Struct("<q")
+
+
+class NodeTable:
+    """All state is guarded by the store's lock."""
+
+    def __init__(self, rows: VolumeRows) -> None:
+        self._rows = rows
+        self._live: WeakValueDictionary[int, NodeRecord] = WeakValueDictionary()
+        self._recent: OrderedDict[int, NodeRecord] = OrderedDict()
+        self._changed: dict[int, NodeRecord] = {}
+        self._accessed: dict[int, NodeRecord] = {}
+
+    def get(self, id_: int) -> NodeRecord:
+        """Raises NotFound, and Corrupt for a row that isn't what was written there."""
+        record = self._live.get(id_)
+        if record is None:
+            row = self._rows.db.row("node_get", id_, self._rows.volume)
+            if row is None:
+                raise NotFound(f"no node {id_}")
+            record = self._decode(id_, row)
+            self._live[id_] = record
+        self._remember(record)
+        return record
+
+    def add(self, record: NodeRecord) -> None:
+        self._live[record.id] = record
+        self._remember(record)
+        self.touch(record)
+
+    def touch(self, record: NodeRecord) -> None:
+        """The record differs from its row."""
+        self._changed[record.id] = record
+
+    def touch_atime(self, record: NodeRecord) -> None:
+        """Nothing but the access time differs."""
+        self._accessed[record.id] = record
+
+    def remove(self, record: NodeRecord) -> None:
+        """Delete the row; the record is of no use afterwards."""
+        self._changed.pop(record.id, None)
+        self._accessed.pop(record.id, None)
+        self._live.pop(record.id, None)
+        self._recent.pop(record.id, None)
+        self._rows.db.write("node_delete", record.id)
+        if record.has_atime_row:
+            self._rows.db.write("atime_delete", record.id)
+
+    @property
+    def dirty(self) -> bool:
+        return bool(self._changed or self._accessed)
+
+    @property
+    def dirty_count(self) -> int:
+        return len(self._changed)
+
+    def flush(self) -> None:
+        """Write what differs.  Runs inside the store's transaction."""
+        rows = self._rows
+        generation = rows.sealer.generation
+        for record in self._changed.values():
+            aad = (rows.uuid, record.id, record.since)
+            sealed = rows.sealer.seal(Purpose.NODE, aad, encode_node(record))
+            rows.db.write("node_put", record.id, rows.volume, record.since, generation, sealed)
+            if record.has_atime_row:
+                rows.db.write("atime_delete", record.id)
+                record.has_atime_row = False
+        for record in self._accessed.values():
+            if record.id not in self._changed:
+                body = _TIME.pack(record.atime_ns)
+                sealed = rows.sealer.seal(Purpose.ATIME, (rows.uuid, record.id), body)
+                rows.db.write("atime_set", record.id, generation, sealed)
+                record.has_atime_row = True
+        self._changed.clear()
+        self._accessed.clear()
+
+    def _remember(self, record: NodeRecord) -> None:
+        self._recent[record.id] = record
+        self._recent.move_to_end(record.id)
+        if len(self._recent) > NODE_CACHE_ENTRIES:
+            self._recent.popitem(last=False)
+
+    def _decode(self, id_: int, row: Row) -> NodeRecord:
+        since, _, sealed, _, sealed_atime = row
+        rows = self._rows
+        body = rows.sealer.open(Purpose.NODE, (rows.uuid, id_, since), sealed, f"node {id_}")
+        record = decode_node(id_, since, body)
+        if sealed_atime is not None:
+            what = f"access time of node {id_}"
+            time = rows.sealer.open(Purpose.ATIME, (rows.uuid, id_), sealed_atime, what)
+            (record.atime_ns,) = _TIME.unpack(time)
+            record.has_atime_row = True
+        return record

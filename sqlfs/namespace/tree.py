@@ -1,0 +1,307 @@
+"""The namespace: nodes and edges together, by the rules of POSIX.
+
+Every method checks all it needs before it changes anything, so that an error leaves no trace.
+All run under the store's lock, those that change something inside its transaction.  A node that
+lost its last name is handed to ``on_unlinked``: whoever knows of open handles decides whether
+it becomes an orphan or goes at once.
+"""
+
+from __future__ import annotations
+
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlfs.errors import (
+    AlreadyExists,
+    Corrupt,
+    Invalid,
+    IsADirectory,
+    NotADirectory,
+    NotEmpty,
+    NotFound,
+    NotPermitted,
+    NotSupported,
+    TooManyLinks,
+)
+from sqlfs.limits import LINKS_MAX, NODE_ID_MAX
+from sqlfs.namespace.edges import Edge, EdgeTable
+from sqlfs.namespace.names import check_name, check_name_length
+from sqlfs.namespace.nodes import NodeTable
+from sqlfs.namespace.records import NodeRecord
+from sqlfs.namespace.rows import IdSource, VolumeRows
+from sqlfs.types import Caller, RenameFlag
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """What a rename touched: the moved node, and the one it replaced, if any."""
+
+    moved: NodeRecord
+    replaced: NodeRecord | None
+
+
+class Tree:
+    """One volume's nodes and names."""
+
+    def __init__(
+        self,
+        rows: VolumeRows,
+        nodes: NodeTable,
+        edges: EdgeTable,
+        node_ids: IdSource,
+        root: int,
+        on_unlinked: Callable[[NodeRecord], None],
+    ) -> None:
+        self._rows = rows
+        self._nodes = nodes
+        self._edges = edges
+        self._node_ids = node_ids
+        self._root = root
+        self._on_unlinked = on_unlinked
+
+    # --- finding ---
+
+    def directory(self, id_: int) -> NodeRecord:
+        """Raises NotFound, NotADirectory."""
+        record = self._nodes.get(id_)
+        if not stat.S_ISDIR(record.mode):
+            raise NotADirectory(f"node {id_} is not a directory")
+        return record
+
+    def lookup(self, parent: int, name: bytes) -> NodeRecord:
+        """The child called `name`, which may be ``.`` or ``..``."""
+        directory = self.directory(parent)
+        if name == b".":
+            return directory
+        if name == b"..":
+            return self.parent(directory)
+        check_name_length(name)
+        return self._child(self._edge(parent, name))
+
+    def parent(self, directory: NodeRecord) -> NodeRecord:
+        if directory.id == self._root:
+            return directory
+        edge = self._edges.of_child(directory.id)
+        if edge is None:
+            raise NotFound(f"directory {directory.id} was removed")
+        return self.directory(edge.parent)
+
+    def path_of(self, id_: int) -> bytes:
+        """One path from the volume's root, by the oldest placement of each node on it."""
+        self._nodes.get(id_)
+        names: list[bytes] = []
+        seen = {id_}
+        while id_ != self._root:
+            edge = self._edges.of_child(id_)
+            if edge is None:
+                raise NotFound(f"node {id_} has no name any more")
+            names.append(edge.name)
+            id_ = edge.parent
+            if id_ in seen:
+                raise Corrupt(f"directory {id_} lies within itself")
+            seen.add(id_)
+        return b"/" + b"/".join(reversed(names))
+
+    def page(self, parent: int, cookie: int, limit: int) -> list[tuple[Edge, NodeRecord]]:
+        self.directory(parent)
+        return [(edge, self._child(edge)) for edge in self._edges.page(parent, cookie, limit)]
+
+    # --- making ---
+
+    def make(
+        self, parent: int, name: bytes, mode: int, caller: Caller, *, rdev: int = 0
+    ) -> NodeRecord:
+        """A new node of the type in `mode`, with set-gid inheritance; no umask applied."""
+        directory = self._free_place(parent, name)
+        gid = caller.gid
+        if directory.mode & stat.S_ISGID:
+            gid = directory.gid
+            if stat.S_ISDIR(mode):
+                mode |= stat.S_ISGID
+        record = self._new(mode, caller.uid, gid, rdev)
+        self._place(record, directory, name)
+        return record
+
+    def link(self, id_: int, parent: int, name: bytes) -> NodeRecord:
+        record = self._nodes.get(id_)
+        directory = self._free_place(parent, name)
+        if stat.S_ISDIR(record.mode):
+            raise NotPermitted(f"node {id_} is a directory: it has one name only")
+        if record.nlink == 0:
+            raise NotFound(f"node {id_} has no name any more")
+        if record.nlink >= LINKS_MAX:
+            raise TooManyLinks(f"node {id_} has {record.nlink} names")
+        record.nlink += 1
+        record.ctime_ns = time.time_ns()
+        self._nodes.touch(record)
+        self._place(record, directory, name)
+        return record
+
+    def twin(self, source: NodeRecord, parent: int, name: bytes) -> NodeRecord:
+        """A new node with the attributes of `source`, without its content."""
+        directory = self._free_place(parent, name)
+        record = self._new(source.mode, source.uid, source.gid, source.rdev)
+        record.atime_ns, record.mtime_ns = source.atime_ns, source.mtime_ns
+        self._place(record, directory, name)
+        return record
+
+    def make_root(self, id_: int, mode: int, caller: Caller) -> NodeRecord:
+        """The node that no edge leads to."""
+        now = time.time_ns()
+        record = NodeRecord(
+            id_, self._rows.epoch, stat.S_IFDIR | mode, caller.uid, caller.gid, 2, 0, 0,
+            now, now, now, now,
+        )  # fmt: skip
+        self._nodes.add(record)
+        return record
+
+    def _new(self, mode: int, uid: int, gid: int, rdev: int) -> NodeRecord:
+        id_ = self._node_ids.next()
+        assert id_ <= NODE_ID_MAX
+        now = time.time_ns()
+        nlink = 2 if stat.S_ISDIR(mode) else 1
+        record = NodeRecord(
+            id_, self._rows.epoch, mode, uid, gid, nlink, rdev, 0, now, now, now, now
+        )
+        self._nodes.add(record)
+        return record
+
+    # --- taking away ---
+
+    def unlink(self, parent: int, name: bytes) -> NodeRecord:
+        directory = self.directory(parent)
+        check_name(name)
+        edge = self._edge(parent, name)
+        child = self._child(edge)
+        if stat.S_ISDIR(child.mode):
+            raise IsADirectory(f"{name!r} in directory {parent} is a directory: use rmdir")
+        self._displace(edge, directory, child)
+        return child
+
+    def rmdir(self, parent: int, name: bytes) -> NodeRecord:
+        directory = self.directory(parent)
+        check_name(name)
+        edge = self._edge(parent, name)
+        child = self._child(edge)
+        if not stat.S_ISDIR(child.mode):
+            raise NotADirectory(f"{name!r} in directory {parent} is not a directory")
+        if not self._edges.is_empty(child.id):
+            raise NotEmpty(f"{name!r} in directory {parent} is not empty")
+        self._displace(edge, directory, child)
+        return child
+
+    # --- moving ---
+
+    def rename(
+        self, parent: int, name: bytes, new_parent: int, new_name: bytes, flags: RenameFlag
+    ) -> Renamed | None:
+        """None when both names lead to one node already: then nothing happens."""
+        source, target = self.directory(parent), self.directory(new_parent)
+        check_name(name)
+        check_name(new_name)
+        if flags & ~RenameFlag.NOREPLACE:
+            raise NotSupported(f"rename with flags {int(flags)} is not supported", errno_=22)
+        edge = self._edge(parent, name)
+        moved = self._child(edge)
+        if target.nlink == 0:
+            raise NotFound(f"directory {new_parent} was removed")
+        there = self._edges.find(new_parent, new_name)
+        if there is not None and flags & RenameFlag.NOREPLACE:
+            raise AlreadyExists(f"{new_name!r} is in directory {new_parent} already")
+        is_directory = stat.S_ISDIR(moved.mode)
+        if is_directory and self._is_within(target, moved):
+            raise Invalid(f"{name!r} can't move into its own subtree")
+        replaced = self._child(there) if there is not None else None
+        if replaced is moved:
+            return None
+        if replaced is not None:
+            self._check_replaceable(source, moved, replaced, new_name)
+        if there is not None and replaced is not None:
+            self._displace(there, target, replaced)
+        now = time.time_ns()
+        self._edges.delete(edge)
+        self._edges.insert(new_parent, new_name, moved.id)
+        if is_directory and source is not target:
+            source.nlink -= 1
+            target.nlink += 1
+        moved.ctime_ns = now
+        self._nodes.touch(moved)
+        self._touch_directory(source, now)
+        self._touch_directory(target, now)
+        return Renamed(moved, replaced)
+
+    def _check_replaceable(
+        self, source: NodeRecord, moved: NodeRecord, replaced: NodeRecord, name: bytes
+    ) -> None:
+        over_directory = stat.S_ISDIR(replaced.mode)
+        if over_directory and self._is_within(source, replaced):
+            raise NotEmpty(f"{name!r} is there and holds what is to be moved")
+        if stat.S_ISDIR(moved.mode) and not over_directory:
+            raise NotADirectory(f"{name!r} is there and is not a directory")
+        if over_directory and not stat.S_ISDIR(moved.mode):
+            raise IsADirectory(f"{name!r} is there and is a directory")
+        if over_directory and not self._edges.is_empty(replaced.id):
+            raise NotEmpty(f"{name!r} is there and is not empty")
+
+    def _is_within(self, directory: NodeRecord, ancestor: NodeRecord) -> bool:
+        steps = 0
+        while directory is not ancestor:
+            if directory.id == self._root:
+                return False
+            directory = self.parent(directory)
+            steps += 1
+            if steps > 1_000_000:
+                raise Corrupt(f"directory {directory.id} lies within itself")
+        return True
+
+    # --- parts ---
+
+    def _edge(self, parent: int, name: bytes) -> Edge:
+        edge = self._edges.find(parent, name)
+        if edge is None:
+            raise NotFound(f"no {name!r} in directory {parent}")
+        return edge
+
+    def _child(self, edge: Edge) -> NodeRecord:
+        try:
+            return self._nodes.get(edge.child)
+        except NotFound:
+            raise Corrupt(
+                f"{edge.name!r} in directory {edge.parent} leads to node {edge.child}, which is"
+                " missing; sqlfs check tells more"
+            ) from None
+
+    def _free_place(self, parent: int, name: bytes) -> NodeRecord:
+        directory = self.directory(parent)
+        check_name(name)
+        if self._edges.find(parent, name) is not None:
+            raise AlreadyExists(f"{name!r} is in directory {parent} already")
+        if directory.nlink == 0:
+            raise NotFound(f"directory {parent} was removed")
+        return directory
+
+    def _place(self, record: NodeRecord, directory: NodeRecord, name: bytes) -> None:
+        self._edges.insert(directory.id, name, record.id)
+        if stat.S_ISDIR(record.mode):
+            directory.nlink += 1
+        self._touch_directory(directory, time.time_ns())
+
+    def _displace(self, edge: Edge, directory: NodeRecord, child: NodeRecord) -> None:
+        now = time.time_ns()
+        self._edges.delete(edge)
+        child.ctime_ns = now
+        if stat.S_ISDIR(child.mode):
+            directory.nlink -= 1
+            child.nlink = 0
+        else:
+            child.nlink -= 1
+        self._nodes.touch(child)
+        self._touch_directory(directory, now)
+        if child.nlink == 0:
+            self._on_unlinked(child)
+
+    def _touch_directory(self, directory: NodeRecord, now: int) -> None:
+        directory.mtime_ns = directory.ctime_ns = now
+        self._nodes.touch(directory)

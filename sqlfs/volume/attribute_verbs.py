@@ -1,0 +1,94 @@
+"""The verbs on attributes: stat, symlink targets, extended attributes."""
+
+from __future__ import annotations
+
+import stat
+import time
+
+from sqlfs.errors import FileTooBig, Invalid, IsADirectory
+from sqlfs.limits import FILE_BYTES_MAX
+from sqlfs.namespace import NodeRecord
+from sqlfs.types import AttributeChanges, Attributes, Change, ChangeKind, XattrFlag
+from sqlfs.volume.base import SessionBase
+
+
+class AttributeVerbs(SessionBase):
+    def getattr(self, node: int) -> Attributes:
+        with self._reading() as volume:
+            return volume.nodes.get(node).attributes()
+
+    def setattr(self, node: int, changes: AttributeChanges) -> Attributes:
+        with self._changing(frees=True) as told:
+            volume = self._open_volume
+            record = volume.nodes.get(node)
+            now = time.time_ns()
+            if changes.size is not None:
+                _check_size(record, changes.size)
+                before = record.size
+                volume.body(record).truncate(changes.size)
+                volume.count(size=changes.size - before)
+                record.mtime_ns = now
+            if changes.mode is not None:
+                record.mode = stat.S_IFMT(record.mode) | stat.S_IMODE(changes.mode)
+            if changes.uid is not None:
+                record.uid = changes.uid
+            if changes.gid is not None:
+                record.gid = changes.gid
+            if changes.atime_ns is not None:
+                record.atime_ns = changes.atime_ns
+            if changes.mtime_ns is not None:
+                record.mtime_ns = changes.mtime_ns
+            record.ctime_ns = now if changes.ctime_ns is None else changes.ctime_ns
+            volume.nodes.touch(record)
+            kind = ChangeKind.ATTRIBUTES if changes.size is None else ChangeKind.CONTENT
+            told.append(Change(kind, node))
+            return record.attributes()
+
+    def readlink(self, node: int) -> bytes:
+        with self._reading() as volume:
+            record = volume.nodes.get(node)
+            if not stat.S_ISLNK(record.mode):
+                raise Invalid(f"node {node} is not a symlink")
+            return record.inline or b""
+
+    # --- extended attributes ---
+
+    def getxattr(self, node: int, name: bytes) -> bytes:
+        with self._reading() as volume:
+            return volume.xattrs.get(volume.nodes.get(node), name)
+
+    def setxattr(
+        self, node: int, name: bytes, value: bytes, flags: XattrFlag = XattrFlag.NONE
+    ) -> None:
+        with self._changing(len(value)) as told:
+            volume = self._open_volume
+            record = volume.nodes.get(node)
+            volume.xattrs.set(record, name, bytes(value), flags)
+            _note(record, told)
+
+    def listxattr(self, node: int) -> list[bytes]:
+        with self._reading() as volume:
+            return volume.xattrs.names(volume.nodes.get(node))
+
+    def removexattr(self, node: int, name: bytes) -> None:
+        with self._changing(frees=True) as told:
+            volume = self._open_volume
+            record = volume.nodes.get(node)
+            volume.xattrs.remove(record, name)
+            _note(record, told)
+
+
+def _note(record: NodeRecord, told: list[Change]) -> None:
+    record.ctime_ns = time.time_ns()
+    told.append(Change(ChangeKind.ATTRIBUTES, record.id))
+
+
+def _check_size(record: NodeRecord, size: int) -> None:
+    if stat.S_ISDIR(record.mode):
+        raise IsADirectory(f"node {record.id} is a directory: it has no size to set")
+    if not stat.S_ISREG(record.mode):
+        raise Invalid(f"node {record.id} is not a regular file: it has no size to set")
+    if size < 0:
+        raise Invalid(f"a size of {size} bytes is below 0")
+    if size > FILE_BYTES_MAX:
+        raise FileTooBig(f"a size of {size} bytes is over the limit of {FILE_BYTES_MAX}")

@@ -1,0 +1,129 @@
+"""When what is in memory goes to the log, and the log into the file.
+
+One thread per volume file.  It stores sealed chunks, commits when the file has been idle for a
+moment, after a second at the latest, or when much has gathered, makes the log durable,
+works off the reclaim queue in small steps, and checkpoints when idle or at the log's bound, but
+not while somebody else has the file open.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from sqlfs.errors import SqlfsError
+from sqlfs.limits import (
+    CHECKPOINT_DEFERRED_S_MAX,
+    CHECKPOINT_IDLE_S,
+    COMMIT_AGE_S_MAX,
+    COMMIT_IDLE_S,
+    LOG_BYTES_BOUND,
+    LOG_BYTES_MAX,
+)
+from sqlfs.store import Database, OpenWatch
+from sqlfs.volume.work import Work
+
+log = logging.getLogger("sqlfs")
+
+_LAND_AT_ONCE = 4  # chunks stored per hold of the lock
+_RECLAIM_AT_ONCE = 4
+
+
+class Committer:
+    """Runs until :meth:`close`.  The times are guarded by the store's lock."""
+
+    def __init__(self, database: Database, work: Work, watch: OpenWatch) -> None:
+        self._db = database
+        self._work = work
+        self._watch = watch
+        self._wake = threading.Event()
+        self._closing = False
+        self._dirty_since: float | None = None
+        self._last_change = time.monotonic()
+        self._deferred_since: float | None = None
+        self._thread = threading.Thread(target=self._run, name="sqlfs-commit", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closing = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def touched(self) -> None:
+        """Something changed in memory.  Called under the store's lock."""
+        now = time.monotonic()
+        self._last_change = now
+        if self._dirty_since is None:
+            self._dirty_since = now
+            self._wake.set()
+
+    def wake(self) -> None:
+        """There may be something to store.  Called from any thread, under no lock."""
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._closing:
+            try:
+                pause = self._step()
+            except SqlfsError as error:
+                log.error("%s", error)
+                pause = COMMIT_AGE_S_MAX
+            except Exception:
+                log.exception("the committing thread met a defect")
+                self._db.fail("an unexpected error in the committing thread")
+                return
+            if pause > 0:
+                self._wake.wait(pause)
+            self._wake.clear()
+
+    def _step(self) -> float:
+        """Do what is due; returns how long to wait unless something happens (seconds)."""
+        if self._db.failure is not None:
+            return CHECKPOINT_IDLE_S
+        while self._work.land(_LAND_AT_ONCE):
+            pass
+        self._commit_if_due()
+        if self._work.reclaim(_RECLAIM_AT_ONCE):
+            return 0.0
+        self._checkpoint_if_due()
+        with self._db.lock:
+            if self._dirty_since is not None:
+                return COMMIT_IDLE_S
+            if self._db.log_bytes:
+                return CHECKPOINT_IDLE_S
+        return 60.0
+
+    def _commit_if_due(self) -> None:
+        now = time.monotonic()
+        with self._db.lock:
+            since = self._dirty_since
+            if since is None:
+                return
+            idle = now - self._last_change >= COMMIT_IDLE_S
+            if not (idle or now - since >= COMMIT_AGE_S_MAX or self._work.gauge.large):
+                return
+            self._dirty_since = None
+            number = self._db.commit()
+        self._db.sync(number)
+
+    def _checkpoint_if_due(self) -> None:
+        now = time.monotonic()
+        with self._db.lock:
+            size = self._db.log_bytes
+            idle = self._dirty_since is None and now - self._last_change >= CHECKPOINT_IDLE_S
+            if not size or not (idle or size >= LOG_BYTES_BOUND):
+                return
+            if self._watch.busy():
+                if self._deferred_since is None:
+                    self._deferred_since = now
+                late = now - self._deferred_since >= CHECKPOINT_DEFERRED_S_MAX
+                if size < LOG_BYTES_MAX and not late:
+                    return
+                self._watch.forget()
+            self._deferred_since = None
+        self._db.checkpoint(mark=True)
+        self._db.release_memory()

@@ -1,0 +1,92 @@
+"""A session in the process that owns the file."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from sqlfs.limits import NAME_BYTES_MAX, NODE_ID_MAX
+from sqlfs.types import FileSystemStatus, VolumeInfo
+from sqlfs.volume.attribute_verbs import AttributeVerbs
+from sqlfs.volume.file_verbs import FileVerbs
+from sqlfs.volume.opened import Subscription
+from sqlfs.volume.session import Listener
+
+_BLOCK_BYTES = 4096
+
+
+class DirectSession(FileVerbs, AttributeVerbs):
+    """:class:`sqlfs.volume.session.Session`; made by ``VolumeFile.session``."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def volume(self) -> VolumeInfo:
+        return self._open_volume.info
+
+    @property
+    def root(self) -> int:
+        return self._open_volume.info.root
+
+    @property
+    def read_only(self) -> bool:
+        return self._read_only
+
+    def fsyncdir(self, node: int) -> None:
+        with self._reading() as volume:
+            volume.tree.directory(node)
+        self._host.durable()
+
+    def sync(self) -> None:
+        with self._reading():
+            pass
+        self._host.durable()
+
+    def statfs(self) -> FileSystemStatus:
+        with self._reading() as volume:
+            pages, free_pages = self._host.db.page_counts()
+            page_size = self._host.db.page_size
+            room = max(0, self._host.work.room())
+            used = (pages - free_pages) * page_size
+            nodes = volume.usage.nodes
+        # The file system below bounds the ids too: no node without room for its row.
+        nodes_free = min(NODE_ID_MAX - nodes, room // 512)
+        return FileSystemStatus(
+            block_size=_BLOCK_BYTES,
+            blocks=(used + room) // _BLOCK_BYTES,
+            blocks_free=room // _BLOCK_BYTES,
+            nodes=nodes + nodes_free,
+            nodes_free=nodes_free,
+            name_max=NAME_BYTES_MAX,
+        )
+
+    def pin(self, node: int) -> None:
+        with self._reading() as volume:
+            volume.nodes.get(node)
+            volume.pin(self, node)
+
+    def unpin(self, node: int) -> None:
+        with self._lock:
+            if not self._closed:
+                self._open_volume.unpin(self, node)
+
+    def subscribe(self, listener: Listener) -> None:
+        with self._reading() as volume:
+            volume.subscriptions.append(Subscription(self, listener))
+
+    def close(self) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._open_volume.leave(self)
+        self._host.session_closed(self)

@@ -1,0 +1,338 @@
+"""A volume file opened by the process that owns it."""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlfs.chunks import SizedCache
+from sqlfs.content import Gauge, SealWorkers
+from sqlfs.crypto import KdfParameters, KeySlot, Purpose, derive_kek
+from sqlfs.errors import NoSuchVolume, ReadOnly, StoreError
+from sqlfs.limits import CHUNK_BYTES_DEFAULT, CHUNK_CACHE_BYTES, PAGE_BYTES_DEFAULT
+from sqlfs.namespace import IdSource
+from sqlfs.store import OpenWatch, create_file, open_file
+from sqlfs.store.database import Database
+from sqlfs.store.io import Syncer
+from sqlfs.types import Caller, MountInfo, VolumeInfo, VolumeUsage
+from sqlfs.volume.base import SessionBase
+from sqlfs.volume.committer import Committer
+from sqlfs.volume.direct import DirectSession
+from sqlfs.volume.opened import OpenVolume, SharedParts
+from sqlfs.volume.settings import (
+    NewVolume,
+    VolumeRow,
+    insert_volume,
+    read_slots,
+    read_volumes,
+    unlock,
+)
+from sqlfs.volume.work import Work
+
+_ROOT_MODE = 0o755
+_PID = struct.Struct("<Q?")
+
+
+@dataclass(slots=True)
+class _Mounted:
+    session: DirectSession
+    info: MountInfo
+
+
+class VolumeFile:
+    """One per process and file; thread-safe.  Use as a context manager, or :meth:`close` it."""
+
+    def __init__(
+        self, database: Database, notices: list[str], *, background: bool, read_only: bool
+    ) -> None:
+        self.db = database
+        self.notices = notices
+        self.path = database.path
+        self.read_only = read_only or database.read_only
+        status = os.fstat(database.fd)
+        self.identity = (status.st_dev, status.st_ino)
+        self._watch = OpenWatch(self.path)
+        gauge = Gauge()
+        self._workers = SealWorkers(gauge, self._sealed)
+        self.work = Work(database, gauge)
+        self._shared = SharedParts(
+            database, self._workers, SizedCache(CHUNK_CACHE_BYTES),
+            IdSource(database, "node"), IdSource(database, "edge"),
+        )  # fmt: skip
+        self._volume_ids = IdSource(database, "volume")
+        self._mount_ids = IdSource(database, "mount")
+        self._mounted: dict[int, _Mounted] = {}  # guarded by the store's lock
+        self._closed = False
+        self._background = background and not self.read_only
+        self._committer = Committer(database, self.work, self._watch)
+        database.on_commit.append(self.work.flush)
+        if not self.read_only:
+            self._clear_stale_mounts()
+            if background:
+                self._committer.start()
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        create: bool = False,
+        read_only: bool = False,
+        accept_state: bool = False,
+        page_size: int = PAGE_BYTES_DEFAULT,
+        background: bool = True,
+        vfs: str | None = None,
+        syncer: Syncer | None = None,
+    ) -> VolumeFile:
+        """Become the owner of the file at `path`; with `create`, make it when it is missing.
+
+        Without `background` no thread commits: only sync, fsync, commit and close do.
+        Raises InUse when another process owns it, and whatever is wrong with the file.
+        """
+        path = Path(path)
+        if create and not path.exists():
+            create_file(path, page_size=page_size)
+        opened = open_file(
+            path, read_only=read_only, accept_state=accept_state, vfs=vfs, syncer=syncer
+        )
+        try:
+            return cls(opened.database, opened.notices, background=background, read_only=read_only)
+        except BaseException:
+            opened.database.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- volumes ---
+
+    def volumes(self) -> list[VolumeInfo]:
+        return [row.info for row in read_volumes(self.db)]
+
+    def create_volume(
+        self,
+        name: str,
+        passphrase: bytes | None = None,
+        *,
+        chunk_size: int = CHUNK_BYTES_DEFAULT,
+        dedupe: bool = True,
+        kdf: KdfParameters | None = None,
+    ) -> VolumeInfo:
+        """A new volume, encrypted when there is a passphrase.  Durable on return.
+
+        Raises VolumeExists, Invalid, ReadOnly."""
+        if self.read_only:
+            raise ReadOnly(f"{self.path} is open for reading only")
+        new = NewVolume(name, passphrase, chunk_size, dedupe, kdf)
+        new.check()
+        with self.db.writing():
+            root = self._shared.node_ids.next()
+            row, sealer = insert_volume(self.db, new, self._volume_ids, root)
+            volume = OpenVolume(row, sealer, self._shared)
+            volume.begin_new()
+            volume.tree.make_root(root, _ROOT_MODE, Caller(os.geteuid(), os.getegid()))
+            volume.flush()
+        self.durable()
+        return row.info
+
+    def slots(self, volume: str) -> list[tuple[int, KeySlot]]:
+        """The public parameters with which anybody derives a KEK from a passphrase."""
+        row = self._row(volume)
+        return [(number, slot) for number, _, slot in read_slots(self.db, row.info.id)]
+
+    def usage(self, volume: str) -> VolumeUsage:
+        """Counters of a volume that is unlocked now.  Raises NoSuchVolume when it isn't."""
+        row = self._row(volume)
+        with self.db.lock:
+            opened = self.work.volume(row.info.id)
+            if opened is None:
+                raise NoSuchVolume(f"volume {volume!r} is not unlocked")
+            return opened.usage
+
+    def _row(self, volume: str) -> VolumeRow:
+        row = self.db.row("volume_by_name", volume)
+        if row is None:
+            names = ", ".join(repr(info.name) for info in self.volumes()) or "none"
+            raise NoSuchVolume(f"{self.path} has no volume {volume!r} (it has: {names})")
+        return VolumeRow.of(row)
+
+    # --- sessions ---
+
+    def session(
+        self,
+        volume: str,
+        *,
+        passphrase: bytes | None = None,
+        kek: bytes | None = None,
+        read_only: bool = False,
+        door: str = "api",
+        where: str = "",
+        pid: int | None = None,
+        atime: bool = True,
+    ) -> DirectSession:
+        """A session on an unlocked volume.
+
+        `kek`, as :func:`sqlfs.crypto.derive_kek` gives it for the first slot, stands for the
+        passphrase.  Without `atime`, reading leaves no trace.
+        Raises NoSuchVolume, WrongPassphrase, PassphraseNeeded, NoPassphraseNeeded.
+        """
+        row = self._row(volume)
+        sealer = unlock(self.db, row, self._keks(row, passphrase, kek))
+        with self.db.lock:
+            if self._closed:
+                raise StoreError(f"{self.path} is closed")
+            opened = self.work.volume(row.info.id)
+            if opened is None:
+                opened = OpenVolume(row, sealer, self._shared)
+                self.work.add(opened)
+                try:
+                    opened.begin()
+                except BaseException:
+                    self.work.remove(opened)
+                    raise
+            opened.sessions += 1
+            session = DirectSession(
+                self, opened, read_only=read_only or self.read_only, atime=atime
+            )
+            try:
+                self._enlist(session, opened, door, where, pid or os.getpid())
+            except BaseException:
+                self.session_closed(session)
+                raise
+            return session
+
+    def _keks(
+        self, row: VolumeRow, passphrase: bytes | None, kek: bytes | None
+    ) -> list[bytes] | None:
+        slots = self.slots(row.info.name)
+        if kek is not None:
+            return [kek] * max(1, len(slots))
+        if passphrase is None:
+            return None
+        return [derive_kek(passphrase, slot.salt, slot.kdf) for _, slot in slots]
+
+    def _enlist(
+        self, session: DirectSession, opened: OpenVolume, door: str, where: str, pid: int
+    ) -> None:
+        started = time.time_ns()
+        id_ = 0
+        if not self.read_only:
+            with self.db.writing():
+                id_ = self._mount_ids.next()
+                body = _PID.pack(pid, session.read_only) + f"{door}\0{where}".encode(
+                    errors="surrogateescape"
+                )
+                sealed = opened.sealer.seal(Purpose.MOUNT, (opened.info.uuid, id_), body)
+                generation = opened.sealer.generation
+                self.db.write("mount_insert", id_, opened.info.id, generation, started, sealed)
+        info = MountInfo(id_, opened.info.name, door, where, pid, session.read_only, started)
+        self._mounted[id(session)] = _Mounted(session, info)
+
+    def mounts(self) -> list[MountInfo]:
+        """The sessions that live now, oldest first."""
+        with self.db.lock:
+            return [each.info for each in self._mounted.values()]
+
+    def session_closed(self, session: SessionBase) -> None:
+        """A session ends: what it did becomes durable, and its volume is locked with the last."""
+        with self.db.lock:
+            mounted = self._mounted.pop(id(session), None)
+            if mounted is not None and not self.read_only and self.db.failure is None:
+                with self.db.writing():
+                    self.db.write("mount_delete", mounted.info.id)
+        if not self.read_only and self.db.failure is None:
+            self.durable()
+        with self.db.lock:
+            opened = session.opened_volume
+            opened.sessions -= 1
+            if opened.sessions == 0:
+                self.work.remove(opened)
+
+    def _clear_stale_mounts(self) -> None:
+        row = self.db.row("mount_count")
+        if row is not None and row[0]:
+            with self.db.writing():
+                self.db.write("mount_clear")
+
+    # --- commits ---
+
+    def touched(self) -> None:
+        self._committer.touched()
+
+    def make_room(self) -> None:
+        """Have what waits in memory stored: by the committer, or at once where there is none."""
+        if self._background:
+            self._committer.wake()
+        else:
+            self.db.commit()
+
+    def _sealed(self) -> None:
+        self._committer.wake()
+
+    def commit(self) -> None:
+        """Commit what is in memory, not yet durable."""
+        self.db.commit()
+
+    def durable(self) -> None:
+        """Commit and sync what is in memory."""
+        self.db.sync(self.db.commit())
+
+    def checkpoint(self) -> None:
+        """Bring the file itself up to date."""
+        self.db.checkpoint(mark=True)
+
+    def reclaim(self) -> None:
+        """Work off the reclaim queues of the volumes that are unlocked."""
+        while self.work.reclaim(64):
+            pass
+
+    # --- the whole ---
+
+    def info(self) -> dict[str, object]:
+        """What the file is like, in plain values; sizes in bytes."""
+        with self.db.lock:
+            pages, free = self.db.page_counts()
+            lineage = self.db.lineage
+            return {
+                "path": str(self.path),
+                "format": 1,
+                "bytes": pages * self.db.page_size,
+                "free_bytes": free * self.db.page_size,
+                "log_bytes": self.db.log_bytes,
+                "page_size": self.db.page_size,
+                "generation": lineage.generation,
+                "read_only": self.read_only,
+                "volumes": len(self.volumes()),
+                "mounts": len(self._mounted),
+            }
+
+    def close(self) -> None:
+        """Close all sessions, commit, checkpoint: one whole file is left, and no log."""
+        with self.db.lock:
+            if self._closed:
+                return
+            self._closed = True
+            sessions = [each.session for each in self._mounted.values()]
+        try:
+            for session in sessions:
+                session.close()
+        finally:
+            self._committer.close()
+            self._watch.close()
+            try:
+                self.db.close()
+            finally:
+                self._workers.close()

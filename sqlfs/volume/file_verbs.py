@@ -1,0 +1,121 @@
+"""The verbs on open files."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+
+from sqlfs.errors import BadHandle, Invalid, IsADirectory, ReadOnly, SymlinkLoop, WouldBlock
+from sqlfs.namespace import NodeRecord
+from sqlfs.types import Attributes, Caller, Change, ChangeKind
+from sqlfs.volume.name_verbs import NameVerbs, permissions, placed
+from sqlfs.volume.opened import OpenFile
+
+
+class FileVerbs(NameVerbs):
+    def create(
+        self, parent: int, name: bytes, mode: int, flags: int, caller: Caller
+    ) -> tuple[Attributes, int]:
+        with self._changing() as changes:
+            volume = self._open_volume
+            mode = stat.S_IFREG | permissions(mode, caller)
+            record = volume.tree.make(parent, name, mode, caller)
+            volume.count(nodes=1)
+            changes += placed(parent, name)
+            return record.attributes(), self._new_handle(record, flags)
+
+    def open(self, node: int, flags: int) -> int:
+        with self._reading() as volume:
+            record = volume.nodes.get(node)
+            if stat.S_ISDIR(record.mode):
+                raise IsADirectory(f"node {node} is a directory")
+            if stat.S_ISLNK(record.mode):
+                raise SymlinkLoop(f"node {node} is a symlink")
+            if not stat.S_ISREG(record.mode):
+                raise Invalid(f"node {node} is not a regular file")
+            if self._read_only and (flags & (os.O_ACCMODE | os.O_TRUNC)) != os.O_RDONLY:
+                raise ReadOnly(f"node {node} can't be opened for writing: read-only")
+            handle = self._new_handle(record, flags)
+        if flags & os.O_TRUNC:
+            try:
+                self._empty(record)
+            except BaseException:
+                self.release(handle)
+                raise
+        return handle
+
+    def _empty(self, record: NodeRecord) -> None:
+        with self._changing(frees=True) as changes:
+            volume = self._open_volume
+            volume.count(size=-record.size)
+            volume.body(record).truncate(0)
+            self._written(record, changes)
+
+    def read(self, handle: int, offset: int, size: int) -> bytes:
+        with self._reading() as volume:
+            file = self._handle(handle)
+            if not file.readable:
+                raise BadHandle(f"handle {handle} is open for writing only")
+            if offset < 0 or size < 0:
+                raise Invalid(f"no {size} bytes can be read from {offset}")
+            self._accessed(file.record)
+            return volume.body(file.record).read(offset, size)
+
+    def write(self, handle: int, offset: int, data: bytes) -> int:
+        with self._changing(len(data)) as changes:
+            file = self._handle(handle)
+            if not file.writable:
+                raise BadHandle(f"handle {handle} is open for reading only")
+            record = file.record
+            if file.flags & os.O_APPEND:
+                offset = record.size
+            if offset < 0:
+                raise Invalid(f"nothing can be written at {offset}")
+            if data:
+                before = record.size
+                self._open_volume.body(record).write(offset, data)
+                self._open_volume.count(size=record.size - before)
+                self._written(record, changes)
+        if file.flags & os.O_DSYNC:  # a part of O_SYNC
+            self._host.durable()
+        return len(data)
+
+    def flush(self, handle: int) -> None:
+        with self._reading():
+            self._handle(handle)
+
+    def fsync(self, handle: int, data_only: bool = False) -> None:
+        del data_only  # one commit holds both
+        with self._reading():
+            self._handle(handle)
+        self._host.durable()
+
+    def release(self, handle: int) -> None:
+        with self._reading() as volume:
+            file = self._handle(handle)
+            del volume.shared.handles[handle]
+            volume.unuse(file.record.id)
+
+    def lock(self, handle: int, exclusive: bool) -> None:
+        with self._reading() as volume:
+            mine = self._handle(handle)
+            for other in volume.shared.handles.values():
+                if other is mine or other.record is not mine.record or not other.lock:
+                    continue
+                if exclusive or other.lock == "exclusive":
+                    raise WouldBlock(f"node {mine.record.id} is locked by somebody else")
+            mine.lock = "exclusive" if exclusive else "shared"
+
+    def _new_handle(self, record: NodeRecord, flags: int) -> int:
+        volume = self._open_volume
+        shared = volume.shared
+        shared.last_handle += 1
+        shared.handles[shared.last_handle] = OpenFile(record, self, flags)
+        volume.use(record.id)
+        return shared.last_handle
+
+    def _written(self, record: NodeRecord, changes: list[Change]) -> None:
+        record.mtime_ns = record.ctime_ns = time.time_ns()
+        self._open_volume.nodes.touch(record)
+        changes.append(Change(ChangeKind.CONTENT, record.id))

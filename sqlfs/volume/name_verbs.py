@@ -1,0 +1,177 @@
+"""The verbs on names."""
+
+from __future__ import annotations
+
+import stat
+
+from sqlfs.errors import Invalid, IsADirectory, NameTooLong, NotADirectory, SymlinkLoop
+from sqlfs.limits import PATH_BYTES_MAX, SYMLINK_DEPTH_MAX
+from sqlfs.namespace import NodeRecord, check_target
+from sqlfs.types import (
+    Attributes,
+    Caller,
+    Change,
+    ChangeKind,
+    DirectoryEntry,
+    RenameFlag,
+)
+from sqlfs.volume.base import SessionBase
+from sqlfs.volume.opened import OpenVolume
+
+_NODE_TYPES = (stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK)
+
+
+class NameVerbs(SessionBase):
+    # --- finding ---
+
+    def lookup(self, parent: int, name: bytes) -> Attributes:
+        with self._reading() as volume:
+            return volume.tree.lookup(parent, name).attributes()
+
+    def resolve(self, path: bytes, follow: bool = True) -> Attributes:
+        if len(path) >= PATH_BYTES_MAX:
+            raise NameTooLong(f"a path of {len(path)} bytes is over the limit")
+        with self._reading() as volume:
+            return _walk(volume, path, follow).attributes()
+
+    def path_of(self, node: int) -> bytes:
+        with self._reading() as volume:
+            return volume.tree.path_of(node)
+
+    def readdir(self, node: int, cookie: int, limit: int) -> list[DirectoryEntry]:
+        with self._reading() as volume:
+            if cookie == 0:
+                self._accessed(volume.tree.directory(node))
+            return [
+                DirectoryEntry(edge.id, edge.name, child.attributes())
+                for edge, child in volume.tree.page(node, cookie, limit)
+            ]
+
+    # --- making ---
+
+    def mknod(self, parent: int, name: bytes, mode: int, rdev: int, caller: Caller) -> Attributes:
+        kind = stat.S_IFMT(mode) or stat.S_IFREG
+        if kind not in _NODE_TYPES:
+            raise Invalid(f"mknod does not make nodes of type {kind:#o}")
+        is_device = kind in (stat.S_IFCHR, stat.S_IFBLK)
+        mode = kind | permissions(mode, caller)
+        return self._make(parent, name, mode, caller, rdev if is_device else 0).attributes()
+
+    def mkdir(self, parent: int, name: bytes, mode: int, caller: Caller) -> Attributes:
+        mode = stat.S_IFDIR | permissions(mode, caller)
+        return self._make(parent, name, mode, caller).attributes()
+
+    def symlink(self, parent: int, name: bytes, target: bytes, caller: Caller) -> Attributes:
+        check_target(target)
+        return self._make(parent, name, stat.S_IFLNK | 0o777, caller, target=target).attributes()
+
+    def _make(
+        self,
+        parent: int,
+        name: bytes,
+        mode: int,
+        caller: Caller,
+        rdev: int = 0,
+        target: bytes = b"",
+    ) -> NodeRecord:
+        with self._changing() as changes:
+            volume = self._open_volume
+            record = volume.tree.make(parent, name, mode, caller, rdev=rdev)
+            if target:
+                record.inline = target
+                record.size = len(target)
+            volume.count(nodes=1)
+            changes += placed(parent, name)
+            return record
+
+    def link(self, node: int, parent: int, name: bytes) -> Attributes:
+        with self._changing() as changes:
+            record = self._open_volume.tree.link(node, parent, name)
+            changes += [*placed(parent, name), Change(ChangeKind.ATTRIBUTES, node)]
+            return record.attributes()
+
+    def clone(self, source: int, parent: int, name: bytes, caller: Caller) -> Attributes:
+        del caller  # the attributes are the source's
+        with self._changing() as changes:
+            volume = self._open_volume
+            original = volume.nodes.get(source)
+            if stat.S_ISDIR(original.mode):
+                raise IsADirectory(f"node {source} is a directory: clone its entries instead")
+            body = volume.bodies.get(source)
+            if body is not None and body.changed:
+                body.flush()
+                volume.nodes.touch(original)
+            twin = volume.tree.twin(original, parent, name)
+            twin.size = original.size
+            twin.inline = original.inline
+            twin.root = volume.pool.hold(original.root) if original.root is not None else None
+            volume.xattrs.copy(original, twin)
+            volume.count(nodes=1, size=twin.size if stat.S_ISREG(twin.mode) else 0)
+            changes += placed(parent, name)
+            return twin.attributes()
+
+    # --- taking away ---
+
+    def unlink(self, parent: int, name: bytes) -> None:
+        with self._changing(frees=True) as changes:
+            child = self._open_volume.tree.unlink(parent, name)
+            changes += [*placed(parent, name), Change(ChangeKind.ATTRIBUTES, child.id)]
+
+    def rmdir(self, parent: int, name: bytes) -> None:
+        with self._changing(frees=True) as changes:
+            child = self._open_volume.tree.rmdir(parent, name)
+            changes += [*placed(parent, name), Change(ChangeKind.ATTRIBUTES, child.id)]
+
+    # --- moving ---
+
+    def rename(
+        self,
+        parent: int,
+        name: bytes,
+        new_parent: int,
+        new_name: bytes,
+        flags: RenameFlag = RenameFlag.NONE,
+    ) -> None:
+        with self._changing() as changes:
+            done = self._open_volume.tree.rename(parent, name, new_parent, new_name, flags)
+            if done is None:
+                return
+            changes += [*placed(parent, name), *placed(new_parent, new_name)]
+            changes.append(Change(ChangeKind.ATTRIBUTES, done.moved.id))
+            if done.replaced is not None:
+                changes.append(Change(ChangeKind.ATTRIBUTES, done.replaced.id))
+
+
+def permissions(mode: int, caller: Caller) -> int:
+    """What a new node may at most: `mode` less the caller's umask."""
+    return stat.S_IMODE(mode) & ~caller.umask
+
+
+def placed(directory: int, name: bytes) -> list[Change]:
+    """What a new, another or no child at `name` means to caches."""
+    return [Change(ChangeKind.ENTRY, directory, name), Change(ChangeKind.ATTRIBUTES, directory)]
+
+
+def _walk(volume: OpenVolume, path: bytes, follow: bool) -> NodeRecord:
+    root = volume.nodes.get(volume.info.root)
+    at = root
+    todo = path.split(b"/")[::-1]
+    followed = 0
+    while todo:
+        name = todo.pop()
+        if not stat.S_ISDIR(at.mode):
+            raise NotADirectory(f"{path!r} goes through something that is not a directory")
+        if not name:
+            continue
+        found = volume.tree.lookup(at.id, name)
+        if not stat.S_ISLNK(found.mode) or not (todo or follow):
+            at = found
+            continue
+        followed += 1
+        if followed > SYMLINK_DEPTH_MAX:
+            raise SymlinkLoop(f"{path!r} goes through too many symlinks")
+        target = found.inline or b""
+        if target.startswith(b"/"):
+            at = root
+        todo.extend(target.split(b"/")[::-1])
+    return at

@@ -1,0 +1,233 @@
+"""An unlocked volume in the memory of the process that owns its file.
+
+All state is guarded by the store's lock.  Sessions come and go; the volume stays unlocked
+while there is one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import struct
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlfs.chunks import Cached, ChunkPool, SizedCache
+from sqlfs.content import Body, SealWorkers
+from sqlfs.crypto import Purpose, Sealer
+from sqlfs.errors import Corrupt
+from sqlfs.namespace import (
+    EdgeTable,
+    IdSource,
+    NodeRecord,
+    NodeTable,
+    Tree,
+    VolumeRows,
+    XattrTable,
+)
+from sqlfs.store import Database
+from sqlfs.types import Change, VolumeUsage
+from sqlfs.volume.session import Listener
+from sqlfs.volume.settings import VolumeRow
+
+_USAGE = struct.Struct("<QQ")
+_ORPHAN_PAGE = 256
+
+
+@dataclass(slots=True)
+class OpenFile:
+    """A handle.  ``record`` keeps the node in memory; ``lock``: "", "shared" or "exclusive"."""
+
+    record: NodeRecord
+    session: object
+    flags: int
+    lock: str = ""
+
+    @property
+    def readable(self) -> bool:
+        return self.flags & os.O_ACCMODE != os.O_WRONLY
+
+    @property
+    def writable(self) -> bool:
+        return self.flags & os.O_ACCMODE != os.O_RDONLY
+
+
+@dataclass(slots=True, eq=False)
+class Subscription:
+    session: object
+    listener: Listener
+
+
+@dataclass(slots=True)
+class SharedParts:
+    """What all volumes of a file have in common."""
+
+    database: Database
+    workers: SealWorkers
+    cache: SizedCache[Cached]
+    node_ids: IdSource
+    edge_ids: IdSource
+    handles: dict[int, OpenFile] = field(default_factory=dict)
+    last_handle: int = 0
+
+
+class OpenVolume:
+    """Nodes, content and users of one unlocked volume."""
+
+    def __init__(self, row: VolumeRow, sealer: Sealer, shared: SharedParts) -> None:
+        info = row.info
+        self.info = info
+        self.sealer = sealer
+        self.shared = shared
+        self.db = shared.database
+        self.rows = VolumeRows(self.db, info.id, info.uuid, sealer, info.epoch)
+        self.nodes = NodeTable(self.rows)
+        self.edges = EdgeTable(self.rows, shared.edge_ids)
+        self.xattrs = XattrTable(self.rows, self.nodes)
+        self.pool = ChunkPool(
+            self.db, sealer, shared.cache,
+            volume=info.id, domain=row.domain, dedupe=info.dedupe,
+        )  # fmt: skip
+        self.tree = Tree(
+            self.rows, self.nodes, self.edges, shared.node_ids, info.root, self._unlinked
+        )
+        self.sessions = 0
+        self.bodies: dict[int, Body] = {}
+        self.users: Counter[int] = Counter()  # node -> handles and pins
+        self.pins: Counter[tuple[object, int]] = Counter()
+        self.subscriptions: list[Subscription] = []
+        self.usage = VolumeUsage(0, 0)
+        self._stored_usage: VolumeUsage | None = None
+        self._kept: dict[int, NodeRecord] = {}  # orphans
+
+    # --- beginning and end ---
+
+    def begin(self) -> None:
+        """Read the counters; delete the orphans that a dead owner left."""
+        row = self.db.row("counter_get", self.info.id)
+        if row is None:
+            raise Corrupt(f"volume {self.info.name!r} has no counters; sqlfs check tells more")
+        what = f"counters of volume {self.info.name!r}"
+        body = self.sealer.open(Purpose.COUNTER, (self.info.uuid,), row[1], what)
+        self.usage = self._stored_usage = VolumeUsage(*_USAGE.unpack(body))
+        if not self.db.read_only:
+            self._delete_orphans()
+
+    def begin_new(self) -> None:
+        """The counters of a volume that has just its root."""
+        self.usage = VolumeUsage(1, 0)
+
+    def _delete_orphans(self) -> None:
+        last = 0
+        while rows := self.db.rows("orphan_page", self.info.id, last, _ORPHAN_PAGE):
+            with self.db.writing():
+                for (node,) in rows:
+                    self._remove(self.nodes.get(node), was_orphan=True)
+            last = rows[-1][0]
+
+    def flush(self) -> None:
+        """Write everything in memory into the open transaction: runs before each commit."""
+        changed = [body for body in self.bodies.values() if body.changed]
+        if not (changed or self.nodes.dirty or self.usage != self._stored_usage):
+            return
+        with self.db.writing():
+            for body in changed:
+                body.flush()
+                self.nodes.touch(body.record)
+            self._forget_idle_bodies()
+            self.nodes.flush()
+            if self.usage != self._stored_usage:
+                body_bytes = _USAGE.pack(self.usage.nodes, self.usage.bytes)
+                sealed = self.sealer.seal(Purpose.COUNTER, (self.info.uuid,), body_bytes)
+                self.db.write("counter_set", self.info.id, self.sealer.generation, sealed)
+                self._stored_usage = self.usage
+
+    def _forget_idle_bodies(self) -> None:
+        for node in [n for n, b in self.bodies.items() if not (b.changed or self.users[n])]:
+            del self.bodies[node]
+            del self.users[node]
+
+    # --- content ---
+
+    def body(self, record: NodeRecord) -> Body:
+        body = self.bodies.get(record.id)
+        if body is None:
+            body = Body(record, self.pool, self.shared.workers, self.info.chunk_size)
+            self.bodies[record.id] = body
+        return body
+
+    def count(self, *, nodes: int = 0, size: int = 0) -> None:
+        """Add to the counters."""
+        self.usage = VolumeUsage(self.usage.nodes + nodes, self.usage.bytes + size)
+
+    # --- users of nodes ---
+
+    def use(self, node: int) -> None:
+        self.users[node] += 1
+
+    def unuse(self, node: int) -> None:
+        """One handle or pin less; an orphan goes with the last one."""
+        self.users[node] -= 1
+        if self.users[node] > 0:
+            return
+        del self.users[node]
+        body = self.bodies.get(node)
+        if body is not None and not body.changed:
+            del self.bodies[node]
+        orphan = self._kept.pop(node, None)
+        if orphan is not None:
+            with self.db.writing():
+                self._remove(orphan, was_orphan=True)
+
+    def pin(self, session: object, node: int) -> None:
+        self.pins[session, node] += 1
+        self.use(node)
+
+    def unpin(self, session: object, node: int) -> None:
+        if self.pins[session, node] <= 1:
+            del self.pins[session, node]
+        else:
+            self.pins[session, node] -= 1
+        self.unuse(node)
+
+    def leave(self, session: object) -> None:
+        """Release all that a session holds."""
+        self.subscriptions = [each for each in self.subscriptions if each.session is not session]
+        handles = self.shared.handles
+        for handle in [id_ for id_, file in handles.items() if file.session is session]:
+            self.unuse(handles.pop(handle).record.id)
+        for key in [key for key in self.pins if key[0] is session]:
+            while self.pins[key]:
+                self.unpin(*key)
+            del self.pins[key]
+
+    def _unlinked(self, record: NodeRecord) -> None:
+        if self.users[record.id] > 0:
+            self._kept[record.id] = record
+            self.db.write("orphan_insert", record.id)
+        else:
+            del self.users[record.id]
+            self._remove(record, was_orphan=False)
+
+    def _remove(self, record: NodeRecord, *, was_orphan: bool) -> None:
+        body = self.bodies.pop(record.id, None)
+        if body is not None:
+            body.abandon()
+        if record.root is not None:
+            self.pool.drop(record.root)
+        self.xattrs.remove_all(record)
+        self.nodes.remove(record)
+        if was_orphan:
+            self.db.write("orphan_delete", record.id)
+        self.count(nodes=-1, size=-record.size if stat.S_ISREG(record.mode) else 0)
+
+    # --- telling others ---
+
+    def tell(self, changes: Sequence[Change], session: object) -> None:
+        """Call the listeners of the other sessions.  Never under the store's lock."""
+        for subscription in list(self.subscriptions):
+            if subscription.session is not session:
+                with contextlib.suppress(ConnectionError):
+                    subscription.listener(changes)

@@ -1,0 +1,185 @@
+"""A volume's row: what everybody may see, and the same again under seal."""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from dataclasses import dataclass
+
+from sqlfs.crypto import KdfParameters, KeySlot, Purpose, Sealer, make_slot, new_master, unwrap
+from sqlfs.errors import (
+    Corrupt,
+    Invalid,
+    NoPassphraseNeeded,
+    PassphraseNeeded,
+    VolumeExists,
+    WrongPassphrase,
+)
+from sqlfs.limits import CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, NAME_BYTES_MAX
+from sqlfs.namespace import IdSource
+from sqlfs.store import Database
+from sqlfs.store.database import Row
+from sqlfs.types import VolumeInfo
+
+_SETTINGS = struct.Struct("<QQQBBQQ")
+_FIRST_EPOCH = 1
+_FIRST_GENERATION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeRow:
+    """A row of the volume table."""
+
+    info: VolumeInfo
+    domain: int
+    generation: int
+    sealed: bytes
+
+    @classmethod
+    def of(cls, row: Row) -> VolumeRow:
+        id_, uuid, name, root, domain, encrypted, generation, chunk, dedupe, epoch, made, seal = row
+        info = VolumeInfo(
+            id_, bytes(uuid), name, root, bool(encrypted), bool(dedupe), chunk, made, epoch
+        )
+        return cls(info, domain, generation, bytes(seal))
+
+    def body(self) -> bytes:
+        info = self.info
+        fixed = _SETTINGS.pack(
+            info.root,
+            self.domain,
+            info.chunk_size,
+            info.encrypted,
+            info.dedupe,
+            info.epoch,
+            info.created_ns,
+        )
+        return fixed + info.name.encode()
+
+    def check(self, sealer: Sealer) -> None:
+        """Raises Corrupt when a setting differs from what was sealed."""
+        info = self.info
+        what = f"settings of volume {info.name!r}"
+        body = sealer.open(Purpose.VOLUME, (info.uuid, info.id), self.sealed, what)
+        if body != self.body():
+            raise Corrupt(f"{what}: they were changed behind the volume's back")
+        if info.chunk_size not in _CHUNK_SIZES:
+            raise Corrupt(f"{what}: chunk size {info.chunk_size}")
+
+
+_CHUNK_SIZES = tuple(1 << bit for bit in range(12, 23))
+assert _CHUNK_SIZES[0] == CHUNK_BYTES_MIN
+assert _CHUNK_SIZES[-1] == CHUNK_BYTES_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class NewVolume:
+    """What is chosen when a volume is made."""
+
+    name: str
+    passphrase: bytes | None
+    chunk_size: int
+    dedupe: bool
+    kdf: KdfParameters | None
+
+    def check(self) -> None:
+        if not self.name or len(self.name.encode()) > NAME_BYTES_MAX:
+            raise Invalid(f"a volume's name has 1 to {NAME_BYTES_MAX} bytes")
+        if any(ord(char) < 32 or char in ":/\x7f" for char in self.name):
+            raise Invalid(
+                f"a volume's name has no colon, slash or control character: {self.name!r}"
+            )
+        if self.chunk_size not in _CHUNK_SIZES:
+            raise Invalid(
+                f"a chunk size of {self.chunk_size}: give a power of two from"
+                f" {CHUNK_BYTES_MIN} to {CHUNK_BYTES_MAX}"
+            )
+        if self.passphrase is not None and not self.passphrase:
+            raise Invalid("the passphrase is empty")
+
+
+def read_volumes(database: Database) -> list[VolumeRow]:
+    return [VolumeRow.of(row) for row in database.rows("volume_all")]
+
+
+def read_slots(database: Database, volume: int) -> list[tuple[int, int, KeySlot]]:
+    """The volume's key slots: number, generation, slot."""
+    return [
+        (slot, generation, KeySlot(salt, KdfParameters(memory, passes, lanes), commitment, wrapped))
+        for slot, generation, memory, passes, lanes, salt, commitment, wrapped in database.rows(
+            "key_slot_all", volume
+        )
+    ]
+
+
+def insert_volume(
+    database: Database, new: NewVolume, volume_ids: IdSource, root: int
+) -> tuple[VolumeRow, Sealer]:
+    """Write the rows of a new volume, but for its root node.  Runs inside the transaction."""
+    new.check()
+    if database.row("volume_by_name", new.name) is not None:
+        raise VolumeExists(f"{database.path} has a volume {new.name!r} already")
+    id_ = volume_ids.next()
+    uuid = os.urandom(16)
+    encrypted = new.passphrase is not None
+    info = VolumeInfo(
+        id_, uuid, new.name, root, encrypted, new.dedupe, new.chunk_size, time.time_ns(),
+        _FIRST_EPOCH,
+    )  # fmt: skip
+    sealer = Sealer.plain()
+    if new.passphrase is not None:
+        master = new_master()
+        sealer = Sealer.from_master(master, _FIRST_GENERATION)
+        _insert_slot(database, info, master, new.passphrase, new.kdf)
+    # Plain volumes share one domain, so that they share chunks.
+    row = VolumeRow(info, id_ if encrypted else 0, sealer.generation, b"")
+    sealed = sealer.seal(Purpose.VOLUME, (uuid, id_), row.body())
+    database.write(
+        "volume_insert", id_, uuid, info.name, root, row.domain, int(encrypted),
+        sealer.generation, info.chunk_size, int(info.dedupe), info.epoch, info.created_ns, sealed,
+    )  # fmt: skip
+    return VolumeRow(info, row.domain, row.generation, sealed), sealer
+
+
+def _insert_slot(
+    database: Database,
+    info: VolumeInfo,
+    master: bytes,
+    passphrase: bytes,
+    kdf: KdfParameters | None,
+) -> None:
+    slot = make_slot(
+        master, passphrase, info.uuid, 0, _FIRST_GENERATION, *(() if kdf is None else (kdf,))
+    )
+    kdf = slot.kdf
+    database.write(
+        "key_slot_insert", info.id, 0, _FIRST_GENERATION, kdf.memory_kib, kdf.passes, kdf.lanes,
+        slot.salt, slot.commitment, slot.wrapped,
+    )  # fmt: skip
+
+
+def unlock(database: Database, row: VolumeRow, keks: list[bytes] | None) -> Sealer:
+    """The sealer of a volume.  `keks` are one per key slot, in the order of the slots."""
+    info = row.info
+    if not info.encrypted:
+        if keks is not None:
+            raise NoPassphraseNeeded(
+                f"volume {info.name!r} is not encrypted; open it without a passphrase"
+            )
+        sealer = Sealer.plain()
+    else:
+        if keks is None:
+            raise PassphraseNeeded(f"volume {info.name!r} is encrypted; give its passphrase")
+        sealer = Sealer.from_master(_master(database, info, keks), row.generation)
+    row.check(sealer)
+    return sealer
+
+
+def _master(database: Database, info: VolumeInfo, keks: list[bytes]) -> bytes:
+    for (number, generation, slot), kek in zip(read_slots(database, info.id), keks, strict=False):
+        try:
+            return unwrap(slot, kek, info.uuid, number, generation)
+        except WrongPassphrase:
+            continue
+    raise WrongPassphrase(f"wrong passphrase for volume {info.name!r}")

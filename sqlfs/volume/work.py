@@ -1,0 +1,104 @@
+"""What waits in memory of all unlocked volumes of a file, as the committer sees it."""
+
+from __future__ import annotations
+
+import os
+
+from sqlfs.content import Gauge
+from sqlfs.errors import NoSpace
+from sqlfs.limits import RESERVE_BYTES
+from sqlfs.store import Database
+from sqlfs.volume.opened import OpenVolume
+
+# Namespace changes between two looks at the free space; and what one of them may need.
+_UNCHECKED_BYTES = 1024 * 1024
+_CHANGE_BYTES = 1024
+
+
+class Work:
+    """State is guarded by the store's lock, but for the gauge, which has one of its own."""
+
+    def __init__(self, database: Database, gauge: Gauge) -> None:
+        self.gauge = gauge
+        self._db = database
+        self._volumes: dict[int, OpenVolume] = {}
+        self._unchecked = _UNCHECKED_BYTES
+        self._tight = False
+
+    def add(self, volume: OpenVolume) -> None:
+        self._volumes[volume.info.id] = volume
+
+    def remove(self, volume: OpenVolume) -> None:
+        del self._volumes[volume.info.id]
+
+    def volume(self, id_: int) -> OpenVolume | None:
+        return self._volumes.get(id_)
+
+    def volumes(self) -> list[OpenVolume]:
+        return list(self._volumes.values())
+
+    def flush(self) -> None:
+        """Bring the open transaction up to date with memory: runs before each commit."""
+        for volume in self._volumes.values():
+            volume.flush()
+
+    def land(self, limit: int) -> bool:
+        """Store up to `limit` chunks that have been sealed; False when there was none."""
+        with self._db.lock:
+            for volume in self._volumes.values():
+                for body in volume.bodies.values():
+                    if body.sealed_ready():
+                        with self._db.writing():
+                            body.land(wait=False, limit=limit)
+                        return True
+        return False
+
+    def reclaim(self, limit: int) -> bool:
+        """Work off up to `limit` rows of the reclaim queues; False when they are empty."""
+        with self._db.lock:
+            if self._db.read_only or self._db.settling():
+                return False
+            for volume in self._volumes.values():
+                for done in range(limit):
+                    if not volume.pool.reclaim_step():
+                        if done:
+                            return True
+                        break
+                else:
+                    return True
+        return False
+
+    def admit(self, size: int) -> None:
+        """Make sure that a change of `size` content bytes finds room.  Raises NoSpace.
+
+        Looks at the file system now and then only, and at every change once it is tight.
+        """
+        self._unchecked += size + _CHANGE_BYTES
+        if self._unchecked < _UNCHECKED_BYTES and not self._tight:
+            return
+        self._unchecked = 0
+        self._tight = self.room() < _UNCHECKED_BYTES
+        if self.room() >= size + _CHANGE_BYTES:
+            return
+        while self._has_reclaim() and self.reclaim(64):
+            pass
+        self._db.checkpoint(mark=True)
+        if self.room() < size + _CHANGE_BYTES:
+            raise NoSpace(f"no room left for {self._db.path} on its file system")
+
+    def room(self) -> int:
+        """Content bytes that may still be written.
+
+        What waits in memory goes into the log and from there into the file; what is in the log
+        goes into the file, into free pages first.
+        """
+        with self._db.lock:
+            status = os.statvfs(self._db.path.parent)
+            _, free = self._db.page_counts()
+            pending = self.gauge.bytes
+            available = status.f_bavail * status.f_frsize - RESERVE_BYTES - pending
+            spare = free * self._db.page_size - self._db.log_bytes - pending
+            return available if available <= spare else (available + spare) // 2
+
+    def _has_reclaim(self) -> bool:
+        return any(self._db.row("reclaim_next", v.info.id) for v in self.volumes())
