@@ -1,0 +1,1 @@
+"""A volume as a directory: requests of the kernel in, errno out."""

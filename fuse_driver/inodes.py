@@ -1,0 +1,49 @@
+"""Inode numbers, and which nodes the kernel remembers."""
+
+from __future__ import annotations
+
+import pyfuse3
+from pyfuse3 import InodeT
+
+from sqlfs.volume.session import Session
+
+
+class Inodes:
+    """The mapping between nodes and the kernel's inode numbers, with its lookup counts.
+
+    The two are equal but for the root, which the kernel calls 1: the session's root and 1
+    change places, so that the mapping stays one to one.
+
+    A node is pinned in the session from the kernel's first lookup of it until the kernel has
+    forgotten each one.  Counts belong to the trio thread; the mapping may be asked anywhere.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._root = session.root
+        self._lookups: dict[int, int] = {}
+
+    def node(self, inode: int) -> int:
+        if inode == pyfuse3.ROOT_INODE:
+            return self._root
+        if inode == self._root:
+            return pyfuse3.ROOT_INODE
+        return inode
+
+    def inode(self, node: int) -> InodeT:
+        return InodeT(self.node(node))
+
+    def remember(self, node: int) -> None:
+        """Count one more lookup of `node`.  Raises NotFound when it is gone already."""
+        lookups = self._lookups.get(node, 0)
+        if lookups == 0:
+            self._session.pin(node)
+        self._lookups[node] = lookups + 1
+
+    def forget(self, node: int, lookups: int) -> None:
+        """Take back `lookups` of the counted ones."""
+        known = self._lookups.pop(node, 0)
+        if known > lookups:
+            self._lookups[node] = known - lookups
+        elif known > 0:
+            self._session.unpin(node)

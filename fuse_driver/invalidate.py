@@ -1,0 +1,77 @@
+"""Making the kernel forget what other doors have changed."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import pyfuse3
+from pyfuse3 import FileNameT
+
+from fuse_driver.inodes import Inodes
+from sqlfs.types import Change, ChangeKind
+
+log = logging.getLogger(__name__)
+
+# The kernel never knew it, or the mount is over.
+NOTHING_TO_FORGET: Final = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.ENOTCONN, errno.ENODEV, errno.EBADF, errno.EINVAL}
+)
+
+
+class Invalidator:
+    """The listener of a mount's session.
+
+    It is called on threads of other doors and returns when the kernel has forgotten.  The kernel
+    in turn may wait for an answer of ours about the same directory, so it must never be called
+    on the trio thread, nor with a lock held that a handler could want.
+    """
+
+    def __init__(self, inodes: Inodes) -> None:
+        self._inodes = inodes
+        self._state = threading.Condition()
+        self._calls = 0  # guarded by _state
+        self._closed = False  # guarded by _state
+
+    def __call__(self, changes: Sequence[Change]) -> None:
+        with self._call() as is_open:
+            if is_open:
+                for change in changes:
+                    self._forget(change)
+
+    @contextmanager
+    def _call(self) -> Iterator[bool]:
+        with self._state:
+            if self._closed:
+                is_open = False
+            else:
+                is_open = True
+                self._calls += 1
+        try:
+            yield is_open
+        finally:
+            if is_open:
+                with self._state:
+                    self._calls -= 1
+                    self._state.notify_all()
+
+    def _forget(self, change: Change) -> None:
+        inode = self._inodes.inode(change.node)
+        try:
+            if change.kind is ChangeKind.ENTRY:
+                pyfuse3.invalidate_entry(inode, FileNameT(change.name))
+            else:
+                pyfuse3.invalidate_inode(inode, attr_only=change.kind is ChangeKind.ATTRIBUTES)
+        except OSError as error:
+            if error.errno not in NOTHING_TO_FORGET:
+                log.warning("the kernel does not forget inode %d: %s", inode, error)
+
+    def close(self, timeout_s: float) -> bool:
+        """Take no more calls; whether those under way have ended within `timeout_s`."""
+        with self._state:
+            self._closed = True
+            return self._state.wait_for(lambda: self._calls == 0, timeout_s)

@@ -1,0 +1,109 @@
+"""The command sqlfs-mount."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from fuse_driver import arguments, daemon, logs, mountpoint, process
+from fuse_driver.arguments import Arguments
+from fuse_driver.daemon import Detach
+from fuse_driver.loop import Mount, RequestEnd
+from fuse_driver.volumes import open_session, open_store
+from sqlfs.cli.exits import Exit, exit_code
+from sqlfs.errors import MountFailed, SqlfsError, UsageError
+from sqlfs.owner import Store
+
+log = logging.getLogger(__name__)
+
+FUSE_DEVICE: Final = Path("/dev/fuse")
+
+
+def run() -> None:
+    """The console entry point."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: list[str]) -> int:
+    """Mount as `argv` says; the exit code.  Errors are one line on standard error."""
+    try:
+        wanted = arguments.parse(argv)
+        _check_device()
+        where = mountpoint.prepare(wanted.directory, nonempty=wanted.options.nonempty)
+        _check_apart(wanted.file, where)
+    except SqlfsError as error:
+        return _refuse(error)
+    if wanted.foreground:
+        return _serve(wanted, where, lambda: None)
+    return daemon.in_background(lambda detach: _serve(wanted, where, detach))
+
+
+def _check_device() -> None:
+    if not FUSE_DEVICE.exists():
+        raise MountFailed(
+            f"there is no {FUSE_DEVICE}: load the kernel's module (modprobe fuse), "
+            "or let the container have the device"
+        )
+    if not os.access(FUSE_DEVICE, os.R_OK | os.W_OK):
+        raise MountFailed(f"no permission to use {FUSE_DEVICE}: ask root", errno_=errno.EACCES)
+
+
+def _check_apart(file: Path, where: Path) -> None:
+    """The mount would hide its own file, and wait for itself to find the log beside it."""
+    if file.resolve().is_relative_to(where):
+        raise UsageError(f"{file} lies in the mountpoint {where}: mount it somewhere else")
+
+
+def _serve(wanted: Arguments, where: Path, detach: Detach) -> int:
+    """Open, mount, answer until the end, close.  The exit code."""
+    try:
+        process.settle()
+        logs.start(wanted.log, foreground=wanted.foreground)
+        store = open_store(wanted, _say)
+        try:
+            _mount(store, wanted, where, detach)
+        finally:
+            store.close()
+    except SqlfsError as error:
+        if wanted.log or not wanted.foreground:
+            log.error("%s", error.message)
+        return _refuse(error)
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return Exit.INTERRUPTED
+    except Exception as error:
+        log.exception("unexpected failure")
+        _say(f"unexpected failure: {error!r}")
+        return Exit.FAILED
+    log.info("closed %s", wanted.file)
+    return Exit.OK
+
+
+def _mount(store: Store, wanted: Arguments, where: Path, detach: Detach) -> None:
+    session = open_session(store, wanted, where, _say)
+    try:
+        options = wanted.options.kernel(wanted.file, read_only=session.read_only)
+        mount = Mount(session, where, options, synchronous=wanted.options.synchronous)
+
+        def ready(request_end: RequestEnd) -> None:
+            store.on_unmount_request(request_end)
+            log.info("mounted volume %r of %s at %s", session.volume.name, wanted.file, where)
+            detach()
+
+        mount.run(ready)
+        log.info("unmounted %s", where)
+    finally:
+        session.close()
+
+
+def _say(line: str) -> None:
+    print(f"sqlfs-mount: {line}", file=sys.stderr)
+
+
+def _refuse(error: SqlfsError) -> int:
+    _say(error.message)
+    return exit_code(error)

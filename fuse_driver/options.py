@@ -1,0 +1,120 @@
+"""The mount options of `-o`, as mount(8) and fstab(5) know them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from string import ascii_letters, digits
+from typing import Final
+
+from sqlfs.errors import UsageError
+
+# Passed on to the kernel, the later one of each pair counting.
+_PAIRS: Final = frozenset({"dev", "suid", "exec", "atime"})
+
+# The default, or the business of mount(8) and of boot scripts.
+_IGNORED: Final = frozenset(
+    {
+        "_netdev",
+        "auto",
+        "default_permissions",
+        "defaults",
+        "diratime",
+        "group",
+        "noauto",
+        "nodiratime",
+        "nofail",
+        "nogroup",
+        "noowner",
+        "nouser",
+        "nousers",
+        "owner",
+        "relatime",
+        "user",
+        "users",
+    }
+)
+_IGNORED_PREFIXES: Final = ("x-", "X-", "comment=", "user=")
+
+_BETWEEN_OPTIONS: Final = re.compile(r"(?<!\\),")
+_NEEDS_NO_ESCAPE: Final = frozenset(b"/._-:@%+=" + (ascii_letters + digits).encode())
+
+
+@dataclass(slots=True)
+class MountOptions:
+    """What `-o` asks for.  `kernel` is for libfuse; the rest is ours."""
+
+    read_only: bool = False
+    synchronous: bool = False
+    nonempty: bool = False
+    allow_other: bool = field(default_factory=lambda: os.geteuid() == 0)
+    fsname: str | None = None
+    volume: str | None = None
+    passphrase_file: Path | None = None
+    passphrase_env: str | None = None
+    log: Path | None = None
+    pairs: dict[str, str] = field(default_factory=dict)
+
+    def kernel(self, file: Path, *, read_only: bool) -> frozenset[str]:
+        """Options for libfuse.  Permissions are always checked by the kernel: nobody else does."""
+        options = {
+            "default_permissions",
+            "subtype=sqlfs",
+            f"fsname={escaped(self.fsname or str(file))}",
+            *self.pairs.values(),
+        }
+        if read_only:
+            options.add("ro")
+        if self.allow_other:
+            options.add("allow_other")
+        if self.synchronous:
+            options.add("sync")
+        return frozenset(options)
+
+
+def parse(texts: Iterable[str]) -> MountOptions:
+    """Read the arguments of all `-o`.  Raises UsageError for what is not known."""
+    options = MountOptions()
+    for text in texts:
+        for option in _BETWEEN_OPTIONS.split(text):
+            if option:
+                _apply(options, option.replace("\\,", ","))
+    return options
+
+
+def _apply(options: MountOptions, option: str) -> None:
+    match option.partition("="):
+        case ("ro" | "rw", "", _):
+            options.read_only = option == "ro"
+        case ("sync" | "async", "", _):
+            options.synchronous = option == "sync"
+        case ("nonempty", "", _):
+            options.nonempty = True
+        case ("allow_other", "", _):
+            options.allow_other = True
+        case ("fsname", "=", value) if value:
+            options.fsname = value
+        case ("volume", "=", value) if value:
+            options.volume = value
+        case ("passphrase-file", "=", value) if value:
+            options.passphrase_file = Path(value)
+        case ("passphrase-env", "=", value) if value:
+            options.passphrase_env = value
+        case ("log", "=", value) if value:
+            options.log = Path(value)
+        case (name, "", _) if name.removeprefix("no") in _PAIRS:
+            options.pairs[name.removeprefix("no")] = name
+        case _ if option in _IGNORED or option.startswith(_IGNORED_PREFIXES):
+            pass
+        case _:
+            raise UsageError(f"unknown mount option {option!r}: see sqlfs-mount --help")
+
+
+def escaped(value: str) -> str:
+    """`value` in ASCII, as libfuse reads it back: a backslash and three octal digits a byte."""
+    return "".join(
+        chr(byte) if byte in _NEEDS_NO_ESCAPE else f"\\{byte:03o}" for byte in os.fsencode(value)
+    )
