@@ -10,9 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from sqlfs.crypto import KdfParameters
+from sqlfs.volume import VolumeFile
 from sqlfs.volume.session import Session
 from tests.model.session import ModelSession
 from tests.model.volume import ModelVolume
+
+VOLUME = "contract"
+PASSPHRASE = b"correct horse"
+
+# Small, so that files of a few hundred KiB have manifests of manifests.
+CHUNK_BYTES = 4096
+QUICK_KDF = KdfParameters(memory_kib=64, passes=1, lanes=1)
 
 
 class Implementation(Protocol):
@@ -44,6 +53,33 @@ class Model:
         self.reopen()
 
 
+class Direct:
+    """Sessions in the process that owns the file."""
+
+    passphrase: bytes | None = None
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "contract.sqlite"
+        self._file = VolumeFile.open(self._path, create=True)
+        self._file.create_volume(VOLUME, self.passphrase, chunk_size=CHUNK_BYTES, kdf=QUICK_KDF)
+
+    def session(self, *, read_only: bool = False) -> Session:
+        return self._file.session(VOLUME, passphrase=self.passphrase, read_only=read_only)
+
+    def reopen(self) -> None:
+        self._file.close()
+        self._file = VolumeFile.open(self._path)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class DirectEncrypted(Direct):
+    passphrase = PASSPHRASE
+
+
 IMPLEMENTATIONS: dict[str, Callable[[Path], Implementation]] = {
     "model": Model,
+    "direct": Direct,
+    "direct-encrypted": DirectEncrypted,
 }
