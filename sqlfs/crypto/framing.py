@@ -19,6 +19,7 @@ _INT_ELEMENT: Final = struct.Struct("<BIq")  # kind, length, value
 _BYTES_KIND: Final = 0
 _INT_KIND: Final = 1
 _INT_BYTES: Final = 8
+_COUNTS: Final = tuple(bytes((count,)) for count in range(256))
 _CODEC_NONE: Final = int(Codec.NONE)
 
 assert _HEADER.size == FRAME_HEADER_BYTES
@@ -40,13 +41,13 @@ def encode_aad(elements: Sequence[bytes | int]) -> bytes:
     value is i64 LE.  Raises Invalid above 255 elements or for an integer beyond 64 bits.
     """
     try:
-        encoded = bytes((len(elements),))
+        encoded = _COUNTS[len(elements)]
         for element in elements:
             if isinstance(element, int):
                 encoded += _pack_int(_INT_KIND, _INT_BYTES, element)
             else:
                 encoded += _pack_bytes(_BYTES_KIND, len(element)) + element
-    except (ValueError, struct.error) as error:
+    except (IndexError, struct.error) as error:
         raise Invalid(f"associated data that has no encoding: {error}") from None
     return encoded
 
@@ -64,18 +65,21 @@ def unframe(framed: bytes, start: int, what: What) -> bytes:
 
     Raises UnsupportedFormat for an unknown codec, Corrupt when the frame is not well formed.
     """
-    length = len(framed)
-    body_start = start + FRAME_HEADER_BYTES
-    if length < body_start:
-        raise Corrupt(f"{name_of(what)}: damaged, its frame is cut short; restore it from a copy")
-    codec, body_length = _unpack_header(framed, start)
+    try:
+        codec, body_length = _unpack_header(framed, start)
+    except struct.error:
+        raise Corrupt(
+            f"{name_of(what)}: damaged, its frame is cut short; restore it from a copy"
+        ) from None
     if codec != _CODEC_NONE:
         raise UnsupportedFormat(
             f"{name_of(what)}: its codec {codec} is unknown to this version; use a newer one"
         )
+    body_start = start + FRAME_HEADER_BYTES
     body_end = body_start + body_length
-    if body_end > length:
+    zeros = len(framed) - body_end
+    if zeros < 0:
         raise Corrupt(f"{name_of(what)}: damaged, longer than its frame; restore it from a copy")
-    if framed.count(0, body_end) != length - body_end:
+    if zeros and framed.count(0, body_end) != zeros:
         raise Corrupt(f"{name_of(what)}: damaged, its padding is not zero; restore it from a copy")
     return framed[body_start:body_end]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from sqlfs.crypto.purpose import Purpose
@@ -9,11 +10,6 @@ from sqlfs.crypto.purpose import Purpose
 FRAME_HEADER_BYTES: Final = 5  # codec, body length
 FRAMED_BYTES_MIN: Final = 32
 _NAME_STEP: Final = 32
-
-# Module constants: an attribute of an enum class costs as much as the rest of the arithmetic.
-_NAME: Final = Purpose.NAME
-_CHUNK: Final = Purpose.CHUNK
-_MANIFEST: Final = Purpose.MANIFEST
 
 
 def padme(length: int) -> int:
@@ -29,6 +25,7 @@ def padme(length: int) -> int:
     return (length + mask) & ~mask
 
 
+@lru_cache(maxsize=1024)
 def padding(purpose: Purpose, length: int) -> int:
     """How many zeros follow a body of `length` bytes on an encrypted volume.
 
@@ -40,8 +37,8 @@ def padding(purpose: Purpose, length: int) -> int:
     - any other: padme(5 + `length`), and 32 at least.
     """
     framed = FRAME_HEADER_BYTES + length
-    if purpose == _NAME:
+    if purpose == Purpose.NAME:
         return -framed % _NAME_STEP
-    if purpose in (_CHUNK, _MANIFEST):
+    if purpose in (Purpose.CHUNK, Purpose.MANIFEST):
         return max(FRAME_HEADER_BYTES + padme(length), FRAMED_BYTES_MIN) - framed
     return max(padme(framed), FRAMED_BYTES_MIN) - framed

@@ -30,12 +30,12 @@ from sqlfs.errors import Corrupt, Invalid
 MASTER_BYTES: Final = 32
 _SIV_BYTES: Final = 24
 _KEY_BYTES: Final = 32
-_NONCE_BYTES: Final = 12
+_STREAM_BYTES: Final = _KEY_BYTES + 12  # cipher key, nonce
 _TAG_BYTES: Final = 16
 _ID_BYTES: Final = 32
 _ROW_TAG_BYTES: Final = 16
 
-# From here on a saved copy of the output is worth more than the calls it takes.
+# From here on saving a copy is worth the calls that it takes.
 _LARGE_BYTES: Final = 32 * 1024
 
 _HEAD: Final = struct.Struct("<BBQ")  # suite, purpose, key generation
@@ -125,7 +125,8 @@ class Sealer:
             return b"".join((digest.digest(_SIV_BYTES), header, body))
         framed = b"".join((header, body, bytes(padding(purpose, len(body)))))
         siv = digest.update(framed).digest(_SIV_BYTES)
-        cipher, nonce = self._cipher(siv)
+        stream = blake3(siv, key=self._cipher_key).digest(_STREAM_BYTES)
+        cipher, nonce = ChaCha20Poly1305(stream[:_KEY_BYTES]), stream[_KEY_BYTES:]
         if len(framed) < _LARGE_BYTES:
             return siv + cipher.encrypt(nonce, framed, context)
         return _encrypt_large(cipher, nonce, siv, framed, context)
@@ -143,11 +144,13 @@ class Sealer:
         if not isinstance(sealed, bytes) or len(sealed) < _SIV_BYTES + FRAME_HEADER_BYTES:
             raise Corrupt(f"{name_of(what)}: damaged, cut short; restore it from a copy")
         siv = sealed[:_SIV_BYTES]
-        rest = memoryview(sealed)[_SIV_BYTES:]
+        whole = sealed if len(sealed) < _LARGE_BYTES else memoryview(sealed)
+        rest = whole[_SIV_BYTES:]
         if self.encrypted:
-            cipher, nonce = self._cipher(siv)
+            stream = blake3(siv, key=self._cipher_key).digest(_STREAM_BYTES)
+            cipher = ChaCha20Poly1305(stream[:_KEY_BYTES])
             try:
-                framed, start = cipher.decrypt(nonce, rest, context), 0
+                framed, start = cipher.decrypt(stream[_KEY_BYTES:], rest, context), 0
             except InvalidTag:
                 raise _damaged(what) from None
         else:
@@ -172,10 +175,6 @@ class Sealer:
     def xattr_tag(self, node: int, name: bytes) -> bytes:
         """The 16-byte keyed digest that finds the extended attribute `name` of `node`."""
         return blake3(_pack_node(node) + name, key=self._xattr_key).digest(_ROW_TAG_BYTES)
-
-    def _cipher(self, siv: bytes) -> tuple[ChaCha20Poly1305, bytes]:
-        stream = blake3(siv, key=self._cipher_key).digest(_KEY_BYTES + _NONCE_BYTES)
-        return ChaCha20Poly1305(stream[:_KEY_BYTES]), stream[_KEY_BYTES:]
 
 
 def _damaged(what: What) -> Corrupt:
