@@ -51,3 +51,12 @@ DELETE FROM orphan WHERE node = ?;
 -- name: orphan_page
 SELECT o.node FROM orphan AS o JOIN node AS n ON n.id = o.node
 WHERE n.volume = ?1 AND o.node > ?2 ORDER BY o.node LIMIT ?3;
+
+-- name: edge_all
+SELECT e.id, e.parent, e.tag, e.child, e.since, e.generation, e.sealed
+FROM edge AS e JOIN node AS n ON n.id = e.parent
+WHERE n.volume = ?1 AND e.id > ?2 ORDER BY e.id LIMIT ?3;
+-- name: xattr_all_nodes
+SELECT x.node, x.tag, x.since, x.generation, x.sealed
+FROM xattr AS x JOIN node AS n ON n.id = x.node
+WHERE n.volume = ?1 AND (x.node, x.tag) > (?2, ?3) ORDER BY x.node, x.tag LIMIT ?4;

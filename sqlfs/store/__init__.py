@@ -3,6 +3,16 @@
 from sqlfs.store.database import Database
 from sqlfs.store.opening import Opened, create_file, open_file
 from sqlfs.store.statements import checks, sql_folder
+from sqlfs.store.tally import Tally
 from sqlfs.store.watch import OpenWatch
 
-__all__ = ["Database", "OpenWatch", "Opened", "checks", "create_file", "open_file", "sql_folder"]
+__all__ = [
+    "Database",
+    "OpenWatch",
+    "Opened",
+    "Tally",
+    "checks",
+    "create_file",
+    "open_file",
+    "sql_folder",
+]

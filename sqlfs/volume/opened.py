@@ -79,6 +79,7 @@ class OpenVolume:
     def __init__(self, row: VolumeRow, sealer: Sealer, shared: SharedParts) -> None:
         info = row.info
         self.info = info
+        self.domain = row.domain
         self.sealer = sealer
         self.shared = shared
         self.db = shared.database
