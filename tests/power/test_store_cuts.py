@@ -1,0 +1,96 @@
+"""The store under power cuts: every one opens by itself and loses nothing acknowledged."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sqlfs.limits import PAGE_BYTES_DEFAULT
+from sqlfs.store import create_file, open_file
+from tests.power.cuts import Outcome, image_after, outcomes, random_cut, seeds
+from tests.power.image import Image, materialize
+from tests.power.record import Recorder
+from tests.power.store_workload import History, StoreLife, digest_of
+
+SMALL_PAGE_BYTES = 4096
+
+
+def look(path: Path, *, read_only: bool = False) -> bytes:
+    """Open the file as the next owner would and close it again; returns the state it holds."""
+    database = open_file(path, read_only=read_only).database
+    try:
+        assert database.structure_findings() == []
+        return digest_of(database)
+    finally:
+        database.close()
+
+
+def look_at(image: Image, path: Path) -> bytes:
+    materialize(image, path)
+    return look(path)
+
+
+def change(path: Path, *, checkpoint: bool) -> bytes:
+    """Open the file, add to it and close it; returns the state it should then hold."""
+    database = open_file(path).database
+    try:
+        with database.writing():
+            database.write("reservation_set", "edge", 2**40)
+            database.write("counter_set", 1, 1, b"after the cut")
+        if checkpoint:
+            database.checkpoint(mark=True)
+        return digest_of(database)
+    finally:
+        database.close()
+
+
+def check(outcome: Outcome, path: Path, history: History) -> None:
+    """What the cut left opens, holds a state that it may hold, and goes on from there."""
+    aftermath = outcome.cut.chance("aftermath")
+    materialize(outcome.image, path)
+    found = look(path, read_only=aftermath.random() < 0.3)
+    assert history.holds(found, outcome.acknowledged), "not a state that was to be kept"
+    if aftermath.random() < 0.2:
+        assert look(path) == found, "another state after a clean close"
+    if aftermath.random() < 0.2:
+        changed = change(path, checkpoint=aftermath.random() < 0.5)
+        assert look(path) == changed, "what came after the cut was not kept"
+
+
+def lives(
+    seed: int, path: Path, history: History, count: int, steps: int
+) -> Iterator[tuple[int, Recorder, int]]:
+    """Lives in a row, each with its record and what held at its start: every one but the first
+    begins with what a random cut of the one before left."""
+    chance = random.Random(seed)
+    held = 0
+    for number in range(count):
+        life = StoreLife(path, chance, history)
+        life.run(steps)
+        yield number, life.recorder, held
+        image = image_after(life.recorder, random_cut(life.recorder, seed, number, chance))
+        history.cut_to(look_at(image, path))
+        held = history.last
+        materialize(image, path)
+
+
+@pytest.mark.parametrize("seed", seeds(3))
+def test_every_cut_of_small_pages(seed: int, disk_folder: Path) -> None:
+    sweep(seed, disk_folder, SMALL_PAGE_BYTES, count=2, steps=22)
+
+
+@pytest.mark.parametrize("seed", seeds(1, first=1001))
+def test_every_cut_of_default_pages(seed: int, disk_folder: Path) -> None:
+    sweep(seed, disk_folder, PAGE_BYTES_DEFAULT, count=2, steps=10)
+
+
+def sweep(seed: int, folder: Path, page_size: int, count: int, steps: int) -> None:
+    path = folder / "volume.sqlite"
+    create_file(path, page_size=page_size)
+    history = History()
+    for number, recorder, held in lives(seed, path, history, count, steps):
+        for outcome in outcomes(recorder, seed, number, held):
+            outcome.run(lambda outcome: check(outcome, path, history))
