@@ -44,8 +44,8 @@ def write_large(folder: Path) -> float:
 
 def read_large(folder: Path) -> float:
     """MiB/s of the file that write_large left."""
-    for file in (folder / "large", *folder.parent.glob("bench.sqlite*")):
-        _forget(file)
+    for held in (folder / "large", *folder.parent.glob("bench.sqlite*")):
+        _forget(held)
     started = time.perf_counter()
     with (folder / "large").open("rb", buffering=0) as file:
         while file.read(BLOCK_BYTES):
