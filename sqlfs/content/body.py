@@ -6,7 +6,7 @@ chunk) is looked for in this order:
 1. ``dirty``: bytes being written, not sealed yet; may be shorter than the slot, zeros follow;
 2. ``jobs``: being sealed;
 3. ``landed``: stored, but in no manifest yet (None: became a hole);
-4. the record's tree, as far as ``_base_chunks`` (what was cut off stays cut).
+4. the record's tree.
 
 :meth:`flush` moves everything down to 4, inside the transaction that will be committed; it
 must run for all bodies before each commit, or stored chunks would be in no manifest.
@@ -39,9 +39,7 @@ class Body:
         self._dirty: dict[int, bytearray] = {}
         self._jobs: dict[int, SealJob] = {}
         self._landed: dict[int, Reference | None] = {}
-        self._base_chunks = self._chunks(record.size)
         self._changed = False
-        self._was_cut = False  # the tree reaches beyond _base_chunks
 
     @property
     def changed(self) -> bool:
@@ -68,6 +66,23 @@ class Body:
         # A bytearray under a memoryview can't grow: copy before the lock is released.
         return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
 
+    def data_bytes(self) -> int:
+        """Bytes of the content, flushed or not, holes not counted."""
+        record = self.record
+        if not self._changed:
+            return record.data_bytes
+        total = record.root.length if record.root is not None else 0
+        for index in {*self._dirty, *self._jobs, *self._landed}:
+            below = tree.find(self._pool, record.root, index)
+            if below is not None:
+                total -= below.length
+            if index not in self._landed or index in self._dirty or index in self._jobs:
+                total += min(self._chunk_size, record.size - index * self._chunk_size)
+            else:
+                landed = self._landed[index]
+                total += landed.length if landed is not None else 0
+        return total
+
     def _slot(self, index: int) -> bytes | bytearray:
         """What is there; shorter than the slot where only zeros follow."""
         dirty = self._dirty.get(index)
@@ -86,8 +101,6 @@ class Body:
     def _stored(self, index: int) -> Reference | None:
         if index in self._landed:
             return self._landed[index]
-        if index >= self._base_chunks:
-            return None
         return tree.find(self._pool, self.record.root, index)
 
     # --- writing ---
@@ -131,7 +144,8 @@ class Body:
             self._submit(index, bytes(self._take_dirty(index)))
 
     def truncate(self, size: int) -> None:
-        """Cut or extend by a hole.  Raises Invalid, FileTooBig."""
+        """Cut or extend by a hole; runs inside the store's transaction.  Raises Invalid,
+        FileTooBig."""
         if size < 0:
             raise Invalid(f"a size of {size} bytes is below 0")
         if size > FILE_BYTES_MAX:
@@ -153,8 +167,8 @@ class Body:
             before = len(buffer)
             del buffer[stop:]
             self._workers.gauge.add(len(buffer) - before)
-        self._base_chunks = min(self._base_chunks, chunks)
-        self._was_cut = True
+        if self.record.root is not None:
+            self.record.root = tree.update(self._pool, self.record.root, chunks, {}, cut=True)
 
     def _open_tail(self) -> None:
         # A stored chunk at the end is as long as the file; its slot is about to become longer.
@@ -245,13 +259,10 @@ class Body:
                 self._submit(index, bytes(self._take_dirty(index).ljust(slot_bytes, b"\0")))
             self.land(wait=True)
             chunks = self._chunks(record.size)
-            record.root = tree.update(
-                self._pool, record.root, chunks, self._landed, cut=self._was_cut
-            )
+            record.root = tree.update(self._pool, record.root, chunks, self._landed, cut=False)
             record.inline = None
             self._landed = {}
-        self._base_chunks = self._chunks(record.size)
-        self._changed = self._was_cut = False
+        self._changed = False
         self._workers.gauge.add(-_BODY_BYTES)
 
     def _flush_inline(self) -> None:

@@ -54,6 +54,10 @@ def update(
 
     The reference to `root`, and those in `changes`, pass to the result.
     """
+    if chunks == 0:
+        if root is not None:
+            pool.drop(root)
+        return None
     level = level_for(chunks)
     while root is not None and root.level > level:
         first, *others = pool.take_apart(root)

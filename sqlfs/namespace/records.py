@@ -54,7 +54,8 @@ class NodeRecord:
             return len(self.inline)
         return self.root.length if self.root is not None else 0
 
-    def attributes(self) -> Attributes:
+    def attributes(self, data_bytes: int) -> Attributes:
+        """What ``stat`` shows; `data_bytes` are those of the content, flushed or not."""
         return Attributes(
             self.id,
             self.mode,
@@ -63,7 +64,7 @@ class NodeRecord:
             self.gid,
             self.rdev,
             self.size,
-            -(-self.data_bytes // 512),
+            -(-data_bytes // 512),
             self.atime_ns,
             self.mtime_ns,
             self.ctime_ns,

@@ -15,7 +15,7 @@ from sqlfs.volume.base import SessionBase
 class AttributeVerbs(SessionBase):
     def getattr(self, node: int) -> Attributes:
         with self._reading() as volume:
-            return volume.nodes.get(node).attributes()
+            return volume.attributes(volume.nodes.get(node))
 
     def setattr(self, node: int, changes: AttributeChanges) -> Attributes:
         with self._changing(frees=True) as told:
@@ -42,7 +42,7 @@ class AttributeVerbs(SessionBase):
             volume.nodes.touch(record)
             kind = ChangeKind.ATTRIBUTES if changes.size is None else ChangeKind.CONTENT
             told.append(Change(kind, node))
-            return record.attributes()
+            return volume.attributes(record)
 
     def readlink(self, node: int) -> bytes:
         with self._reading() as volume:

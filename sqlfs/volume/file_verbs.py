@@ -23,7 +23,7 @@ class FileVerbs(NameVerbs):
             record = volume.tree.make(parent, name, mode, caller)
             volume.count(nodes=1)
             changes += placed(parent, name)
-            return record.attributes(), self._new_handle(record, flags)
+            return volume.attributes(record), self._new_handle(record, flags)
 
     def open(self, node: int, flags: int) -> int:
         with self._reading() as volume:

@@ -26,13 +26,13 @@ class NameVerbs(SessionBase):
 
     def lookup(self, parent: int, name: bytes) -> Attributes:
         with self._reading() as volume:
-            return volume.tree.lookup(parent, name).attributes()
+            return volume.attributes(volume.tree.lookup(parent, name))
 
     def resolve(self, path: bytes, follow: bool = True) -> Attributes:
         if len(path) >= PATH_BYTES_MAX:
             raise NameTooLong(f"a path of {len(path)} bytes is over the limit")
         with self._reading() as volume:
-            return _walk(volume, path, follow).attributes()
+            return volume.attributes(_walk(volume, path, follow))
 
     def path_of(self, node: int) -> bytes:
         with self._reading() as volume:
@@ -43,7 +43,7 @@ class NameVerbs(SessionBase):
             if cookie == 0:
                 self._accessed(volume.tree.directory(node))
             return [
-                DirectoryEntry(edge.id, edge.name, child.attributes())
+                DirectoryEntry(edge.id, edge.name, volume.attributes(child))
                 for edge, child in volume.tree.page(node, cookie, limit)
             ]
 
@@ -55,15 +55,15 @@ class NameVerbs(SessionBase):
             raise Invalid(f"mknod does not make nodes of type {kind:#o}")
         is_device = kind in (stat.S_IFCHR, stat.S_IFBLK)
         mode = kind | permissions(mode, caller)
-        return self._make(parent, name, mode, caller, rdev if is_device else 0).attributes()
+        return self._make(parent, name, mode, caller, rdev if is_device else 0)
 
     def mkdir(self, parent: int, name: bytes, mode: int, caller: Caller) -> Attributes:
         mode = stat.S_IFDIR | permissions(mode, caller)
-        return self._make(parent, name, mode, caller).attributes()
+        return self._make(parent, name, mode, caller)
 
     def symlink(self, parent: int, name: bytes, target: bytes, caller: Caller) -> Attributes:
         check_target(target)
-        return self._make(parent, name, stat.S_IFLNK | 0o777, caller, target=target).attributes()
+        return self._make(parent, name, stat.S_IFLNK | 0o777, caller, target=target)
 
     def _make(
         self,
@@ -73,7 +73,7 @@ class NameVerbs(SessionBase):
         caller: Caller,
         rdev: int = 0,
         target: bytes = b"",
-    ) -> NodeRecord:
+    ) -> Attributes:
         with self._changing() as changes:
             volume = self._open_volume
             record = volume.tree.make(parent, name, mode, caller, rdev=rdev)
@@ -82,13 +82,14 @@ class NameVerbs(SessionBase):
                 record.size = len(target)
             volume.count(nodes=1)
             changes += placed(parent, name)
-            return record
+            return volume.attributes(record)
 
     def link(self, node: int, parent: int, name: bytes) -> Attributes:
         with self._changing() as changes:
-            record = self._open_volume.tree.link(node, parent, name)
+            volume = self._open_volume
+            record = volume.tree.link(node, parent, name)
             changes += [*placed(parent, name), Change(ChangeKind.ATTRIBUTES, node)]
-            return record.attributes()
+            return volume.attributes(record)
 
     def clone(self, source: int, parent: int, name: bytes, caller: Caller) -> Attributes:
         del caller  # the attributes are the source's
@@ -108,7 +109,7 @@ class NameVerbs(SessionBase):
             volume.xattrs.copy(original, twin)
             volume.count(nodes=1, size=twin.size if stat.S_ISREG(twin.mode) else 0)
             changes += placed(parent, name)
-            return twin.attributes()
+            return volume.attributes(twin)
 
     # --- taking away ---
 

@@ -28,7 +28,7 @@ from sqlfs.namespace import (
     XattrTable,
 )
 from sqlfs.store import Database
-from sqlfs.types import Change, VolumeUsage
+from sqlfs.types import Attributes, Change, VolumeUsage
 from sqlfs.volume.session import Listener
 from sqlfs.volume.settings import VolumeRow
 
@@ -158,6 +158,11 @@ class OpenVolume:
             body = Body(record, self.pool, self.shared.workers, self.info.chunk_size)
             self.bodies[record.id] = body
         return body
+
+    def attributes(self, record: NodeRecord) -> Attributes:
+        """What ``stat`` shows, with what is still in memory."""
+        body = self.bodies.get(record.id)
+        return record.attributes(record.data_bytes if body is None else body.data_bytes())
 
     def count(self, *, nodes: int = 0, size: int = 0) -> None:
         """Add to the counters."""
