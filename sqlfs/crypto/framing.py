@@ -77,9 +77,8 @@ def unframe(framed: bytes, start: int, what: What) -> bytes:
         )
     body_start = start + FRAME_HEADER_BYTES
     body_end = body_start + body_length
-    zeros = len(framed) - body_end
-    if zeros < 0:
-        raise Corrupt(f"{name_of(what)}: damaged, longer than its frame; restore it from a copy")
-    if zeros and framed.count(0, body_end) != zeros:
-        raise Corrupt(f"{name_of(what)}: damaged, its padding is not zero; restore it from a copy")
+    rest = len(framed) - body_end
+    # A body longer than its frame makes `rest` negative, which no count is.
+    if rest and framed.count(0, body_end) != rest:
+        raise Corrupt(f"{name_of(what)}: damaged, not a body and zeros; restore it from a copy")
     return framed[body_start:body_end]
