@@ -248,18 +248,21 @@ class VolumeFile:
 
     def session_closed(self, session: SessionBase) -> None:
         """A session ends: what it did becomes durable, and its volume is locked with the last."""
-        with self.db.lock:
-            mounted = self._mounted.pop(id(session), None)
-            if mounted is not None and not self.read_only and self.db.failure is None:
-                with self.db.writing():
-                    self.db.write("mount_delete", mounted.info.id)
-        if not self.read_only and self.db.failure is None:
-            self.durable()
-        with self.db.lock:
-            opened = session.opened_volume
-            opened.sessions -= 1
-            if opened.sessions == 0:
-                self.work.remove(opened)
+        writes = not self.read_only and self.db.failure is None
+        try:
+            with self.db.lock:
+                mounted = self._mounted.pop(id(session), None)
+                if mounted is not None and writes:
+                    with self.db.writing():
+                        self.db.write("mount_delete", mounted.info.id)
+            if writes:
+                self.durable()
+        finally:
+            with self.db.lock:
+                opened = session.opened_volume
+                opened.sessions -= 1
+                if opened.sessions == 0:
+                    self.work.remove(opened)
 
     def _clear_stale_mounts(self) -> None:
         row = self.db.row("mount_count")

@@ -183,7 +183,8 @@ class OpenVolume:
         if body is not None and not body.changed:
             del self.bodies[node]
         orphan = self._kept.pop(node, None)
-        if orphan is not None:
+        # Where writing has ended, the next owner deletes it.
+        if orphan is not None and self.db.failure is None:
             with self.db.writing():
                 self._remove(orphan, was_orphan=True)
 

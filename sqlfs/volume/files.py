@@ -1,0 +1,455 @@
+"""A volume by path, in the manner of Python's own functions on files."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import secrets
+import stat
+import weakref
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Literal, Self, overload
+
+from sqlfs.errors import (
+    AlreadyExists,
+    Invalid,
+    IsADirectory,
+    NotADirectory,
+    NotFound,
+    SqlfsError,
+    SymlinkLoop,
+)
+from sqlfs.limits import SYMLINK_DEPTH_MAX
+from sqlfs.types import AttributeChanges, Attributes, RenameFlag, VolumeInfo
+from sqlfs.volume.entries import Scan, read_pages
+from sqlfs.volume.metadata import MetadataMethods
+from sqlfs.volume.paths import AnyPath, Text, decode_like, encode, show, split
+from sqlfs.volume.places import Place, caller, naming
+from sqlfs.volume.session import Session
+from sqlfs.volume.stream import FileStream, Mode, check_arguments, wrap
+from sqlfs.volume.trees import copy_tree, remove_tree
+
+if TYPE_CHECKING:
+    from io import BufferedRandom, BufferedReader, BufferedWriter, TextIOWrapper
+
+    from _typeshed import (
+        OpenBinaryMode,
+        OpenBinaryModeReading,
+        OpenBinaryModeUpdating,
+        OpenBinaryModeWriting,
+        OpenTextMode,
+        ReadableBuffer,
+    )
+
+_FILE_MODE = 0o666
+_DIRECTORY_MODE = 0o777
+
+
+class FileSystem(MetadataMethods):
+    """One session on a volume, by path.  Closing it ends the session.
+
+    Paths are text, bytes or path-like, and start at the volume's root whether or not they begin
+    with a slash; results are text unless the argument was bytes.  New nodes belong to the
+    process's user and group, less its umask.  Permissions are not checked.  Thread-safe, but an
+    open file belongs to one thread at a time, as in :mod:`io`.
+
+    Every method raises :class:`sqlfs.errors.SqlfsError`, which is an ``OSError``; a subclass is
+    the built-in one of the same meaning, such as ``FileNotFoundError``, where there is one.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._open_files: weakref.WeakSet[IO[Any]] = weakref.WeakSet()
+        self._closed = False
+
+    @property
+    def volume(self) -> VolumeInfo:
+        return self._session.volume
+
+    @property
+    def read_only(self) -> bool:
+        return self._session.read_only
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def sync(self) -> None:
+        """Make everything that was written durable, less what open files still buffer."""
+        self._session.sync()
+
+    def close(self) -> None:
+        """Flush and close open files, and end the session; all is durable then.  Idempotent.
+
+        Raises the first error met, after all is closed.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        first: SqlfsError | None = None
+        for closeable in (*self._open_files, self._session):
+            try:
+                closeable.close()
+            except SqlfsError as error:
+                first = first or error
+        if first is not None:
+            raise first
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- open files ---
+
+    # fmt: off
+    @overload
+    def open(
+        self, path: AnyPath, mode: OpenBinaryModeUpdating, buffering: Literal[-1, 1] = -1, *,
+        lock: bool = False,
+    ) -> BufferedRandom: ...
+    @overload
+    def open(
+        self, path: AnyPath, mode: OpenBinaryModeWriting, buffering: Literal[-1, 1] = -1, *,
+        lock: bool = False,
+    ) -> BufferedWriter: ...
+    @overload
+    def open(
+        self, path: AnyPath, mode: OpenBinaryModeReading = "rb",
+        buffering: Literal[-1, 1] = -1, *, lock: bool = False,
+    ) -> BufferedReader: ...
+    @overload
+    def open(
+        self, path: AnyPath, mode: OpenBinaryMode, buffering: Literal[0], *, lock: bool = False
+    ) -> FileStream: ...
+    @overload
+    def open(
+        self, path: AnyPath, mode: OpenTextMode, buffering: int = -1, encoding: str | None = None,
+        errors: str | None = None, newline: str | None = None, *, lock: bool = False,
+    ) -> TextIOWrapper: ...
+    @overload
+    def open(
+        self, path: AnyPath, mode: str = "rb", buffering: int = -1, encoding: str | None = None,
+        errors: str | None = None, newline: str | None = None, *, lock: bool = False,
+    ) -> IO[Any]: ...
+    # fmt: on
+    def open(
+        self,
+        path: AnyPath,
+        mode: str = "rb",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+        *,
+        lock: bool = False,
+    ) -> Any:
+        """Open a regular file, as the built-in ``open`` does, but binary unless `mode` has a
+        ``t`` or an `encoding` is given... see :class:`Mode`; text is UTF-8 by default.
+
+        With `lock`, take the file's advisory lock: exclusive to write, shared to read, until the
+        file is closed.  Raises WouldBlock when somebody else holds it.
+        """
+        parsed = Mode.parse(mode)
+        check_arguments(parsed, buffering, encoding, errors, newline)
+        with naming(path):
+            node, handle = self._open_node(path, parsed, lock)
+        raw = FileStream(self._session, node, handle, parsed, os.fspath(path))
+        try:
+            file = wrap(raw, parsed, buffering, encoding, errors, newline)
+        except BaseException:
+            raw.close()
+            raise
+        self._open_files.add(file)
+        return file
+
+    def _open_node(self, path: AnyPath, mode: Mode, lock: bool) -> tuple[int, int]:
+        """Node and handle.  A symlink that leads nowhere yet has its target made."""
+        raw = encode(path)
+        for _ in range(SYMLINK_DEPTH_MAX):
+            if not mode.exclusive:
+                try:
+                    node = self._session.resolve(raw).node
+                    return node, self._open_existing(node, mode, lock)
+                except NotFound:
+                    if not mode.creates:
+                        raise
+            place = self._place(raw)
+            if place.slashed:
+                raise IsADirectory("a path that ends with a slash names a directory")
+            try:
+                found, handle = self._session.create(
+                    place.parent, place.name, _FILE_MODE, mode.flags, caller()
+                )
+            except AlreadyExists:
+                if mode.exclusive:
+                    raise
+                raw = self._beyond_symlink(raw, place)
+                continue
+            self._lock_if(lock, handle, mode)
+            return found.node, handle
+        raise SymlinkLoop("too many symlinks")
+
+    def _beyond_symlink(self, raw: bytes, place: Place) -> bytes:
+        try:
+            there = self._session.lookup(place.parent, place.name)
+        except NotFound:
+            return raw
+        if not there.is_symlink:
+            return raw
+        return posixpath.join(split(raw)[0], self._session.readlink(there.node))
+
+    def _open_existing(self, node: int, mode: Mode, lock: bool) -> int:
+        # Nobody's content may go before its lock is ours.
+        truncate_now = mode.empties and not lock
+        handle = self._session.open(node, mode.flags | (os.O_TRUNC if truncate_now else 0))
+        self._lock_if(lock, handle, mode)
+        if mode.empties and lock:
+            self._session.setattr(node, AttributeChanges(size=0))
+        return handle
+
+    def _lock_if(self, lock: bool, handle: int, mode: Mode) -> None:
+        if lock:
+            try:
+                self._session.lock(handle, exclusive=mode.writes)
+            except BaseException:
+                self._session.release(handle)
+                raise
+
+    def read_bytes(self, path: AnyPath) -> bytes:
+        with self.open(path, "rb", 0) as file:
+            return file.readall()
+
+    def write_bytes(self, path: AnyPath, data: ReadableBuffer) -> int:
+        """Replace or make a file; returns the number of bytes."""
+        with self.open(path, "wb", 0) as file:
+            return file.write(data)
+
+    def read_text(
+        self, path: AnyPath, encoding: str | None = None, errors: str | None = None
+    ) -> str:
+        with self.open(path, "r", -1, encoding, errors) as file:
+            return file.read()
+
+    def write_text(
+        self,
+        path: AnyPath,
+        text: str,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> int:
+        """Replace or make a file; returns the number of characters."""
+        with self.open(path, "w", -1, encoding, errors, newline) as file:
+            return file.write(text)
+
+    # --- directories ---
+
+    def mkdir(
+        self,
+        path: AnyPath,
+        mode: int = _DIRECTORY_MODE,
+        *,
+        parents: bool = False,
+        exist_ok: bool = False,
+    ) -> None:
+        """With `parents`, also what leads there; with `exist_ok`, a directory may be there."""
+        with naming(path):
+            raw = encode(path)
+            try:
+                if parents:
+                    self._make_parents(raw)
+                place = self._place(raw)
+                self._session.mkdir(place.parent, place.name, mode, caller())
+            except (AlreadyExists, Invalid):
+                found = self._look(raw)
+                if found is None:
+                    raise
+                if not (exist_ok and found.is_dir):
+                    raise AlreadyExists("exists already") from None
+
+    def makedirs(self, path: AnyPath, mode: int = _DIRECTORY_MODE, exist_ok: bool = False) -> None:
+        self.mkdir(path, mode, parents=True, exist_ok=exist_ok)
+
+    def _make_parents(self, raw: bytes) -> None:
+        missing: list[bytes] = []
+        folder = split(raw)[0]
+        while self._look(folder) is None:
+            missing.append(folder)
+            folder = split(folder)[0]
+        for each in reversed(missing):
+            place = self._place(each)
+            try:
+                self._session.mkdir(place.parent, place.name, _DIRECTORY_MODE, caller())
+            except AlreadyExists:
+                if not self.is_dir(each):
+                    raise
+
+    @overload
+    def listdir(self, path: str | os.PathLike[str] = "/") -> list[str]: ...
+    @overload
+    def listdir(self, path: bytes | os.PathLike[bytes]) -> list[bytes]: ...
+    def listdir(self, path: AnyPath = "/") -> Any:
+        """The names in a directory, oldest placement first."""
+        with naming(path):
+            node = self._directory(path)
+            pages = read_pages(self._session, node)
+            return [decode_like(entry.name, path) for page in pages for entry in page]
+
+    @overload
+    def scandir(self, path: str | os.PathLike[str] = "/") -> Scan[str]: ...
+    @overload
+    def scandir(self, path: bytes | os.PathLike[bytes]) -> Scan[bytes]: ...
+    def scandir(self, path: AnyPath = "/") -> Any:
+        """The entries of a directory, a page in memory at a time."""
+        with naming(path):
+            return Scan(self._session, self._directory(path), os.fspath(path))
+
+    def walk(
+        self,
+        top: Text,
+        topdown: bool = True,
+        onerror: Callable[[SqlfsError], object] | None = None,
+        followlinks: bool = False,
+    ) -> Iterator[tuple[Text, list[Text], list[Text]]]:
+        """Directory, names of directories in it, names of the rest: exactly as ``os.walk``."""
+        todo: list[Text | tuple[Text, list[Text], list[Text]]] = [top]
+        while todo:
+            at = todo.pop()
+            if isinstance(at, tuple):
+                yield at
+                continue
+            folders: list[Text] = []
+            others: list[Text] = []
+            try:
+                with self.scandir(at) as entries:
+                    for entry in entries:
+                        (folders if entry.is_dir() else others).append(entry.name)
+            except SqlfsError as error:
+                if onerror is not None:
+                    onerror(error)
+                continue
+            if topdown:
+                yield at, folders, others
+            else:
+                todo.append((at, folders, others))
+            for name in reversed(folders):
+                path = posixpath.join(at, name)
+                if followlinks or not self.is_symlink(path):
+                    todo.append(path)
+
+    def _directory(self, path: AnyPath) -> int:
+        found = self._resolve(path)
+        if not found.is_dir:
+            raise NotADirectory("not a directory")
+        return found.node
+
+    # --- making ---
+
+    def symlink(self, target: AnyPath, path: AnyPath) -> None:
+        with naming(path):
+            place = self._new_file(path)
+            self._session.symlink(place.parent, place.name, encode(target), caller())
+
+    @overload
+    def readlink(self, path: str | os.PathLike[str]) -> str: ...
+    @overload
+    def readlink(self, path: bytes | os.PathLike[bytes]) -> bytes: ...
+    def readlink(self, path: AnyPath) -> Any:
+        with naming(path):
+            return decode_like(self._session.readlink(self._resolve(path, False).node), path)
+
+    def link(self, source: AnyPath, path: AnyPath) -> None:
+        """Another name for `source`; of a symlink, for the symlink itself."""
+        with naming(path):
+            node = self._resolve(source, False).node
+            place = self._new_file(path)
+            self._session.link(node, place.parent, place.name)
+
+    def mknod(self, path: AnyPath, mode: int = stat.S_IFREG | 0o600, device: int = 0) -> None:
+        """A regular file, fifo, socket or device."""
+        with naming(path):
+            place = self._new_file(path)
+            self._session.mknod(place.parent, place.name, mode, device, caller())
+
+    # --- moving and copying ---
+
+    def rename(self, source: AnyPath, destination: AnyPath, *, noreplace: bool = False) -> None:
+        """Move an entry.  What is at `destination` goes, in the same instant, unless `noreplace`:
+        then AlreadyExists is raised."""
+        flags = RenameFlag.NOREPLACE if noreplace else RenameFlag.NONE
+        with naming(source):
+            old, there = self._entry(source)
+        with naming(destination):
+            new = self._place(destination) if there.is_dir else self._new_file(destination)
+            self._session.rename(old.parent, old.name, new.parent, new.name, flags)
+
+    def replace(self, source: AnyPath, destination: AnyPath) -> None:
+        self.rename(source, destination)
+
+    def copy(self, source: AnyPath, destination: AnyPath, *, follow_symlinks: bool = False) -> None:
+        """Copy a file or a whole tree, with its attributes; content is shared, not copied.
+
+        A file replaces what file is at `destination`, in one instant; a tree needs a place where
+        nothing is.
+        """
+        with naming(source):
+            found = self._resolve(source, follow_symlinks)
+        with naming(destination):
+            place = self._place(destination) if found.is_dir else self._new_file(destination)
+            try:
+                there = self._session.lookup(place.parent, place.name)
+            except NotFound:
+                there = None
+            if found.is_dir:
+                if there is not None:
+                    raise AlreadyExists("exists already; a tree is copied to a new place")
+                copy_tree(self._session, found, place.parent, place.name, caller())
+            elif there is None:
+                self._session.clone(found.node, place.parent, place.name, caller())
+            else:
+                self._copy_over(found, place, there)
+
+    def _copy_over(self, source: Attributes, place: Place, there: Attributes) -> None:
+        if there.is_dir:
+            raise IsADirectory("is a directory")
+        if there.node == source.node:
+            raise Invalid(f"{show(place.name)} is the source itself")
+        aside = b".copy-" + secrets.token_hex(8).encode()
+        self._session.clone(source.node, place.parent, aside, caller())
+        try:
+            self._session.rename(place.parent, aside, place.parent, place.name)
+        except BaseException:
+            self._session.unlink(place.parent, aside)
+            raise
+
+    # --- removing ---
+
+    def remove(self, path: AnyPath) -> None:
+        """Remove a name that is no directory's.  Raises NotFound, IsADirectory."""
+        with naming(path):
+            place, _ = self._entry(path)
+            self._session.unlink(place.parent, place.name)
+
+    unlink = remove
+
+    def rmdir(self, path: AnyPath) -> None:
+        """Raises NotFound, NotADirectory, NotEmpty."""
+        with naming(path):
+            place = self._place(path)
+            self._session.rmdir(place.parent, place.name)
+
+    def rmtree(self, path: AnyPath) -> None:
+        """Remove a directory with all that is in it; symlinks are not followed."""
+        with naming(path):
+            place, there = self._entry(path)
+            if not there.is_dir:
+                raise NotADirectory("not a directory")
+            remove_tree(self._session, place.parent, place.name, there.node)
