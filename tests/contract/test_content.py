@@ -238,6 +238,24 @@ def test_nothing_comes_back_after_truncation(session: Session, size: int, synced
     assert content(session, node) == data[:size] + bytes(600_000 - size)
 
 
+@pytest.mark.parametrize("start", [4096, 8000, 560_000, 700_000])
+@pytest.mark.parametrize("size", [0, 10, 4096, 5000, 530_000, 550_000])
+def test_nothing_comes_back_when_cut_and_regrown_at_once(
+    session: Session, size: int, start: int
+) -> None:
+    data = noise(600_000)
+    node = make_file(session, b"a", data)
+    session.sync()
+    handle = session.open(node, os.O_WRONLY)
+    truncate(session, node, size)
+    session.write(handle, start, b"x")
+    session.release(handle)
+    session.sync()
+    expected = bytearray(data[:size].ljust(max(size, start + 1), b"\0"))
+    expected[start : start + 1] = b"x"
+    assert content(session, node) == bytes(expected)
+
+
 def test_nothing_comes_back_under_a_later_write(session: Session) -> None:
     node = make_file(session, b"a", noise(10_000))
     truncate(session, node, 100)
