@@ -66,7 +66,9 @@ class Database:
         self._statements = statements()
         self._syncer: Syncer = syncer or DataSyncer()
         self._in_transaction = False  # guarded by lock
-        self._log_is_new = not log_frames  # no lineage record in it yet; guarded by lock
+        # The first transaction of a log writes a lineage record; so does the first of an owner,
+        # for what SQLite makes of a log that was found is not known.  Guarded by lock.
+        self._log_is_new = True
         self._log_fd = -1  # SQLite's own; guarded by lock
         self._settled = threading.Condition(self.lock)
         self._main_unsynced = False  # guarded by lock
@@ -304,7 +306,7 @@ class Database:
                 return
         try:
             if not self.read_only and self.failure is None:
-                if self.dirty or not self._log_is_new or self.lineage.mark is not None:
+                if self.dirty or self.commits or self.lineage.mark is not None:
                     self.checkpoint(mark=False)
                 # Everything is in the file: closing may remove the log.
                 self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
