@@ -85,7 +85,7 @@ class Scan(Iterator[Entry[Text]]):
     """The entries of one directory; a context manager, as ``os.scandir`` gives one."""
 
     def __init__(self, session: Session, node: int, folder: Text) -> None:
-        self._entries = self._read(session, node, folder)
+        self._entries: Iterator[Entry[Text]] = self._read(session, node, folder)
 
     @staticmethod
     def _read(session: Session, node: int, folder: Text) -> Iterator[Entry[Text]]:

@@ -6,10 +6,9 @@ import os
 import posixpath
 import secrets
 import stat
-import weakref
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Literal, Self, overload
+from typing import Any, Self, overload
 
 from sqlfs.errors import (
     AlreadyExists,
@@ -18,35 +17,20 @@ from sqlfs.errors import (
     NotADirectory,
     NotFound,
     SqlfsError,
-    SymlinkLoop,
 )
-from sqlfs.limits import SYMLINK_DEPTH_MAX
-from sqlfs.types import AttributeChanges, Attributes, RenameFlag, VolumeInfo
+from sqlfs.types import Attributes, RenameFlag, VolumeInfo
+from sqlfs.volume.content_methods import ContentMethods
 from sqlfs.volume.entries import Scan, read_pages
-from sqlfs.volume.metadata import MetadataMethods
+from sqlfs.volume.metadata_methods import MetadataMethods
 from sqlfs.volume.paths import AnyPath, Text, decode_like, encode, show, split
 from sqlfs.volume.places import Place, caller, naming
 from sqlfs.volume.session import Session
-from sqlfs.volume.stream import FileStream, Mode, check_arguments, wrap
 from sqlfs.volume.trees import copy_tree, remove_tree
 
-if TYPE_CHECKING:
-    from io import BufferedRandom, BufferedReader, BufferedWriter, TextIOWrapper
-
-    from _typeshed import (
-        OpenBinaryMode,
-        OpenBinaryModeReading,
-        OpenBinaryModeUpdating,
-        OpenBinaryModeWriting,
-        OpenTextMode,
-        ReadableBuffer,
-    )
-
-_FILE_MODE = 0o666
 _DIRECTORY_MODE = 0o777
 
 
-class FileSystem(MetadataMethods):
+class FileSystem(ContentMethods, MetadataMethods):
     """One session on a volume, by path.  Closing it ends the session.
 
     Paths are text, bytes or path-like, and start at the volume's root whether or not they begin
@@ -60,7 +44,6 @@ class FileSystem(MetadataMethods):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._open_files: weakref.WeakSet[IO[Any]] = weakref.WeakSet()
         self._closed = False
 
     @property
@@ -88,9 +71,9 @@ class FileSystem(MetadataMethods):
             return
         self._closed = True
         first: SqlfsError | None = None
-        for closeable in (*self._open_files, self._session):
+        for close in (*(file.close for file in self._open_files), self._session.close):
             try:
-                closeable.close()
+                close()
             except SqlfsError as error:
                 first = first or error
         if first is not None:
@@ -106,149 +89,6 @@ class FileSystem(MetadataMethods):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    # --- open files ---
-
-    # fmt: off
-    @overload
-    def open(
-        self, path: AnyPath, mode: OpenBinaryModeUpdating, buffering: Literal[-1, 1] = -1, *,
-        lock: bool = False,
-    ) -> BufferedRandom: ...
-    @overload
-    def open(
-        self, path: AnyPath, mode: OpenBinaryModeWriting, buffering: Literal[-1, 1] = -1, *,
-        lock: bool = False,
-    ) -> BufferedWriter: ...
-    @overload
-    def open(
-        self, path: AnyPath, mode: OpenBinaryModeReading = "rb",
-        buffering: Literal[-1, 1] = -1, *, lock: bool = False,
-    ) -> BufferedReader: ...
-    @overload
-    def open(
-        self, path: AnyPath, mode: OpenBinaryMode, buffering: Literal[0], *, lock: bool = False
-    ) -> FileStream: ...
-    @overload
-    def open(
-        self, path: AnyPath, mode: OpenTextMode, buffering: int = -1, encoding: str | None = None,
-        errors: str | None = None, newline: str | None = None, *, lock: bool = False,
-    ) -> TextIOWrapper: ...
-    @overload
-    def open(
-        self, path: AnyPath, mode: str = "rb", buffering: int = -1, encoding: str | None = None,
-        errors: str | None = None, newline: str | None = None, *, lock: bool = False,
-    ) -> IO[Any]: ...
-    # fmt: on
-    def open(
-        self,
-        path: AnyPath,
-        mode: str = "rb",
-        buffering: int = -1,
-        encoding: str | None = None,
-        errors: str | None = None,
-        newline: str | None = None,
-        *,
-        lock: bool = False,
-    ) -> Any:
-        """Open a regular file, as the built-in ``open`` does, but binary unless `mode` has a
-        ``t`` or an `encoding` is given... see :class:`Mode`; text is UTF-8 by default.
-
-        With `lock`, take the file's advisory lock: exclusive to write, shared to read, until the
-        file is closed.  Raises WouldBlock when somebody else holds it.
-        """
-        parsed = Mode.parse(mode)
-        check_arguments(parsed, buffering, encoding, errors, newline)
-        with naming(path):
-            node, handle = self._open_node(path, parsed, lock)
-        raw = FileStream(self._session, node, handle, parsed, os.fspath(path))
-        try:
-            file = wrap(raw, parsed, buffering, encoding, errors, newline)
-        except BaseException:
-            raw.close()
-            raise
-        self._open_files.add(file)
-        return file
-
-    def _open_node(self, path: AnyPath, mode: Mode, lock: bool) -> tuple[int, int]:
-        """Node and handle.  A symlink that leads nowhere yet has its target made."""
-        raw = encode(path)
-        for _ in range(SYMLINK_DEPTH_MAX):
-            if not mode.exclusive:
-                try:
-                    node = self._session.resolve(raw).node
-                    return node, self._open_existing(node, mode, lock)
-                except NotFound:
-                    if not mode.creates:
-                        raise
-            place = self._place(raw)
-            if place.slashed:
-                raise IsADirectory("a path that ends with a slash names a directory")
-            try:
-                found, handle = self._session.create(
-                    place.parent, place.name, _FILE_MODE, mode.flags, caller()
-                )
-            except AlreadyExists:
-                if mode.exclusive:
-                    raise
-                raw = self._beyond_symlink(raw, place)
-                continue
-            self._lock_if(lock, handle, mode)
-            return found.node, handle
-        raise SymlinkLoop("too many symlinks")
-
-    def _beyond_symlink(self, raw: bytes, place: Place) -> bytes:
-        try:
-            there = self._session.lookup(place.parent, place.name)
-        except NotFound:
-            return raw
-        if not there.is_symlink:
-            return raw
-        return posixpath.join(split(raw)[0], self._session.readlink(there.node))
-
-    def _open_existing(self, node: int, mode: Mode, lock: bool) -> int:
-        # Nobody's content may go before its lock is ours.
-        truncate_now = mode.empties and not lock
-        handle = self._session.open(node, mode.flags | (os.O_TRUNC if truncate_now else 0))
-        self._lock_if(lock, handle, mode)
-        if mode.empties and lock:
-            self._session.setattr(node, AttributeChanges(size=0))
-        return handle
-
-    def _lock_if(self, lock: bool, handle: int, mode: Mode) -> None:
-        if lock:
-            try:
-                self._session.lock(handle, exclusive=mode.writes)
-            except BaseException:
-                self._session.release(handle)
-                raise
-
-    def read_bytes(self, path: AnyPath) -> bytes:
-        with self.open(path, "rb", 0) as file:
-            return file.readall()
-
-    def write_bytes(self, path: AnyPath, data: ReadableBuffer) -> int:
-        """Replace or make a file; returns the number of bytes."""
-        with self.open(path, "wb", 0) as file:
-            return file.write(data)
-
-    def read_text(
-        self, path: AnyPath, encoding: str | None = None, errors: str | None = None
-    ) -> str:
-        with self.open(path, "r", -1, encoding, errors) as file:
-            return file.read()
-
-    def write_text(
-        self,
-        path: AnyPath,
-        text: str,
-        encoding: str | None = None,
-        errors: str | None = None,
-        newline: str | None = None,
-    ) -> int:
-        """Replace or make a file; returns the number of characters."""
-        with self.open(path, "w", -1, encoding, errors, newline) as file:
-            return file.write(text)
 
     # --- directories ---
 

@@ -38,10 +38,8 @@ class Mode:
         if len(letters & set("rwxa")) != 1:
             raise ValueError("must have exactly one of create/read/write/append mode")
         name = next(letter for letter in mode if letter in "rwxa") + ("+" if "+" in letters else "")
-        if name == "r":
-            flags = os.O_RDONLY
-        else:
-            flags = os.O_RDWR if "+" in letters else os.O_WRONLY
+        updates = os.O_RDWR if "+" in letters else os.O_WRONLY
+        flags = os.O_RDONLY if name == "r" else updates
         if "a" in letters:
             flags |= os.O_APPEND
         return cls(name, "b" not in letters, flags)
