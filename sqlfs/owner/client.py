@@ -1,0 +1,249 @@
+"""One connection to the owner, seen from the owner: what a client asks is done here."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+from sqlfs.crypto import KdfParameters, KeySlot
+from sqlfs.errors import (
+    ConnectionLost,
+    InputOutput,
+    NotSupported,
+    SqlfsError,
+    WrongPassphrase,
+)
+from sqlfs.limits import IO_BYTES_MAX
+from sqlfs.owner.codec import encode_error
+from sqlfs.owner.frames import REQUEST_BYTES_MAX, Malformed, pack, receive, send
+from sqlfs.owner.hearing import HEARD_S_MAX, Hearing
+from sqlfs.owner.rendezvous import Peer
+from sqlfs.owner.verbs import (
+    CONTROL_VERBS,
+    GREETING,
+    OUTSIDE,
+    PROTOCOL,
+    PROTOCOL_VERSION,
+    READDIR_ENTRIES_MAX,
+    SESSION_VERBS,
+    Greeting,
+    OpenedSession,
+    Verb,
+)
+from sqlfs.types import MountInfo, VolumeInfo, VolumeUsage
+from sqlfs.volume import VolumeFile
+from sqlfs.volume.session import Session
+
+# A peer that connects and says nothing must not keep a place.
+GREETING_S_MAX: Final = 10.0
+
+_TOKEN_BYTES: Final = 16
+
+log = logging.getLogger(__name__)
+
+
+class Clients(Protocol):
+    """What a connection needs of the server that accepted it."""
+
+    file: VolumeFile
+
+    def find(self, token: bytes) -> Client | None: ...
+
+    def end_mount(self, mountpoints: Sequence[str]) -> Callable[[], None]: ...
+
+    def forget(self, client: Client) -> None: ...
+
+
+class Client:
+    """Serves one connection on the thread that calls :meth:`serve`."""
+
+    def __init__(self, clients: Clients, connection: socket.socket) -> None:
+        self.peer = Peer.of(connection)
+        self.token = b""
+        self._clients = clients
+        self._file = clients.file
+        self._connection = connection
+        self._session: Session | None = None
+        self._sending = threading.Lock()
+        self._hearing: Hearing | None = None
+        self._after_answer: Callable[[], None] | None = None
+
+    def serve(self) -> None:
+        """Answer requests until the connection ends; then release what it held."""
+        try:
+            self._greet()
+            while True:
+                message = receive(self._connection, REQUEST_BYTES_MAX)
+                if self._hearing is not None:
+                    self._hearing.heard()
+                else:
+                    self._answer(message)
+        except Malformed as error:
+            log.info("process %d: %s; its connection is closed", self.peer.pid, error)
+        except ConnectionLost:
+            pass
+        finally:
+            self._release()
+
+    def _greet(self) -> None:
+        self._connection.settimeout(GREETING_S_MAX)
+        hello = receive(self._connection, bytes_max=64)
+        self._connection.settimeout(None)
+        match hello:
+            case [str(protocol), int(version)] if protocol == PROTOCOL:
+                pass
+            case _:
+                raise Malformed("no greeting")
+        if version != PROTOCOL_VERSION:
+            mismatch = NotSupported(
+                f"{self._file.path} is in use by an sqlfs that speaks version {PROTOCOL_VERSION}"
+                f" of the protocol, this one speaks {version}; use the same version"
+            )
+            self._reply([OUTSIDE, False, encode_error(mismatch)])
+            raise Malformed(mismatch.message)
+        device, inode = self._file.identity
+        greeting = Greeting(device, inode, self._file.read_only)
+        self._reply([OUTSIDE, True, GREETING.encode(greeting)])
+
+    def _answer(self, request: list[object]) -> None:
+        match request:
+            case [int(sequence), str(name), list(args)] if sequence > OUTSIDE:
+                verb, target = self._target(name)
+            case _:
+                raise Malformed("a request is not of the form that the protocol knows")
+        decoded = verb.decode(args)
+        _check_bounds(name, decoded)
+        try:
+            result = verb.result.encode(getattr(target, name)(*decoded))
+            self._reply([sequence, True, result])
+        except ConnectionLost:
+            raise
+        except SqlfsError as error:
+            self._reply([sequence, False, encode_error(error)])
+        except Exception:
+            log.exception("%s failed", name)
+            failed = InputOutput(f"{name} failed in the owner of {self._file.path}; see its log")
+            self._reply([sequence, False, encode_error(failed)])
+        if self._after_answer is not None:
+            then, self._after_answer = self._after_answer, None
+            then()
+
+    def _target(self, name: str) -> tuple[Verb, object]:
+        if self._session is not None and name in SESSION_VERBS:
+            return SESSION_VERBS[name], self._session
+        if name in CONTROL_VERBS:
+            return CONTROL_VERBS[name], self
+        raise Malformed("a verb that is unknown here")
+
+    def _reply(self, message: Sequence[object]) -> None:
+        with self._sending:
+            send(self._connection, message)
+
+    # --- the verbs on the file as a whole ---
+
+    def volumes(self) -> list[VolumeInfo]:
+        return self._file.volumes()
+
+    def create_volume(
+        self,
+        name: str,
+        passphrase: bytes | None,
+        chunk_size: int,
+        dedupe: bool,
+        kdf: KdfParameters | None,
+    ) -> VolumeInfo:
+        return self._file.create_volume(
+            name, passphrase, chunk_size=chunk_size, dedupe=dedupe, kdf=kdf
+        )
+
+    def slots(self, volume: str) -> list[tuple[int, KeySlot]]:
+        return self._file.slots(volume)
+
+    def usage(self, volume: str) -> VolumeUsage:
+        return self._file.usage(volume)
+
+    def mounts(self) -> list[MountInfo]:
+        return self._file.mounts()
+
+    def info(self) -> dict[str, object]:
+        return self._file.info()
+
+    def checkpoint(self) -> None:
+        self._file.checkpoint()
+
+    def unmount(self, mountpoints: list[str]) -> None:
+        # The answer goes first: the owner may be gone before it could follow.
+        self._after_answer = self._clients.end_mount(mountpoints)
+
+    def open_session(
+        self, volume: str, kek: bytes | None, read_only: bool, door: str, where: str, atime: bool
+    ) -> OpenedSession:
+        if self._session is not None:
+            raise Malformed("a second session on one connection")
+        session = self._file.session(
+            volume,
+            kek=kek,
+            read_only=read_only,
+            door=door,
+            where=where,
+            pid=self.peer.pid,
+            atime=atime,
+        )
+        self._session = session
+        self.token = secrets.token_bytes(_TOKEN_BYTES)
+        return OpenedSession(session.volume, session.root, session.read_only, self.token)
+
+    def listen(self, token: bytes) -> None:
+        listened = self._clients.find(token)
+        if listened is None or listened._session is None:
+            raise WrongPassphrase("no session with that token")
+        session = listened._session
+
+        def start() -> None:
+            self._hearing = Hearing(self._connection, ends_with=(self, listened))
+            session.subscribe(self._hearing.tell)
+
+        # The answer goes first: what follows on this connection is changes.
+        self._after_answer = start
+
+    # --- the end ---
+
+    def hang_up(self) -> None:
+        """End the connection, whatever its thread is doing."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+
+    def say_goodbye(self) -> None:
+        """Tell the client that the file was closed in good order, if it is there to hear it;
+        then hang up."""
+        if self._sending.acquire(timeout=HEARD_S_MAX):
+            with contextlib.suppress(OSError):
+                self._connection.send(pack([OUTSIDE, True, None]), socket.MSG_DONTWAIT)
+            self._sending.release()
+        self.hang_up()
+
+    def _release(self) -> None:
+        if self._hearing is not None:
+            self._hearing.end()
+        session, self._session = self._session, None
+        if session is not None:
+            try:
+                session.close()
+            except SqlfsError as error:
+                log.error("closing a session of process %d: %s", self.peer.pid, error)
+        self._clients.forget(self)
+        self._connection.close()
+
+
+def _check_bounds(name: str, args: list[Any]) -> None:
+    """What one answer may hold.  Clients ask again for more; whoever asks for more at once is
+    no client of ours."""
+    if (name == "read" and args[2] > IO_BYTES_MAX) or (
+        name == "readdir" and args[2] > READDIR_ENTRIES_MAX
+    ):
+        raise Malformed(f"{name} asks for more than one answer may hold")

@@ -1,0 +1,164 @@
+"""A volume file as its users see it, whether this process owns it or another one does."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlfs.crypto import KdfParameters
+from sqlfs.errors import Invalid, NoSuchVolume
+from sqlfs.limits import CHUNK_BYTES_DEFAULT
+from sqlfs.types import MountInfo, VolumeInfo, VolumeUsage
+from sqlfs.volume.files import FileSystem
+from sqlfs.volume.session import Session
+
+Passphrase = str | bytes
+
+
+class Store(ABC):
+    """An open volume file.  Thread-safe; a context manager that closes itself."""
+
+    def __init__(self) -> None:
+        self._file_systems: list[FileSystem] = []
+
+    @property
+    @abstractmethod
+    def path(self) -> Path: ...
+
+    @property
+    @abstractmethod
+    def is_owner(self) -> bool:
+        """Whether this object, not another process or another part of this one, owns the file."""
+
+    @property
+    @abstractmethod
+    def owner_pid(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def read_only(self) -> bool: ...
+
+    @property
+    @abstractmethod
+    def notices(self) -> list[str]:
+        """Lines about the state in which the owner found the file.  A client has none."""
+
+    @abstractmethod
+    def volumes(self) -> list[VolumeInfo]: ...
+
+    @abstractmethod
+    def create_volume(
+        self,
+        name: str,
+        passphrase: Passphrase | None = None,
+        *,
+        chunk_size: int = CHUNK_BYTES_DEFAULT,
+        dedupe: bool = True,
+        kdf: KdfParameters | None = None,
+    ) -> VolumeInfo:
+        """Make an empty volume: encrypted if there is a passphrase, else plain.  `chunk_size` in
+        bytes, a power of two.  Raises VolumeExists, Invalid, ReadOnly, NoSpace."""
+
+    @abstractmethod
+    def session(
+        self,
+        volume: str,
+        passphrase: Passphrase | None = None,
+        *,
+        read_only: bool = False,
+        door: str = "api",
+        where: str = "",
+        atime: bool = True,
+    ) -> Session:
+        """The verbs over one volume; without `atime`, reading leaves no trace.
+
+        Raises NoSuchVolume, WrongPassphrase, PassphraseNeeded, NoPassphraseNeeded."""
+
+    @abstractmethod
+    def mounts(self) -> list[MountInfo]:
+        """The live sessions, of every process."""
+
+    @abstractmethod
+    def usage(self, volume: str) -> VolumeUsage:
+        """Counters of a volume that some session has unlocked.  Raises NoSuchVolume."""
+
+    @abstractmethod
+    def info(self) -> dict[str, object]:
+        """Facts about the file: sizes in bytes, format, features."""
+
+    @abstractmethod
+    def checkpoint(self) -> None:
+        """Bring everything that is durable from the log into the file."""
+
+    @abstractmethod
+    def unmount(self, where: str) -> None:
+        """End the mount at the directory `where`.  A client returns when the file is whole; the
+        owner itself, when the mount's driver was told.  Raises NotFound, NotSupported, and
+        ConnectionLost when the owner died before the file was whole."""
+
+    @abstractmethod
+    def on_unmount_request(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called, on a foreign thread, when somebody asks for the owner's mount
+        to end.  It must only begin that, and not wait for it.  Raises Invalid for a client."""
+
+    def mount(
+        self,
+        volume: str | None = None,
+        passphrase: Passphrase | None = None,
+        read_only: bool = False,
+        *,
+        door: str = "api",
+    ) -> FileSystem:
+        """The volume by path; without `volume` the only one.  Closing it ends its session.
+
+        Raises what :meth:`session` raises, and Invalid when there is more than one volume.
+        """
+        name = self._only_volume() if volume is None else volume
+        file_system = FileSystem(self.session(name, passphrase, read_only=read_only, door=door))
+        self._file_systems = [each for each in self._file_systems if not each.closed]
+        self._file_systems.append(file_system)
+        return file_system
+
+    def _only_volume(self) -> str:
+        names = [each.name for each in self.volumes()]
+        if not names:
+            raise NoSuchVolume(f"{self.path} has no volume; create one")
+        if len(names) > 1:
+            raise Invalid(f"{self.path} has several volumes; name one of: {', '.join(names)}")
+        return names[0]
+
+    def close(self) -> None:
+        """Close every session made here; as the owner, also those of clients, and the file.
+        Everything is durable then.  Idempotent."""
+        file_systems, self._file_systems = self._file_systems, []
+        try:
+            for each in file_systems:
+                each.close()
+        finally:
+            self._close()
+
+    @abstractmethod
+    def _close(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        role = "owner" if self.is_owner else f"client of process {self.owner_pid}"
+        return f"<{type(self).__name__} {self.path} ({role})>"
+
+
+def as_bytes(passphrase: Passphrase | None) -> bytes | None:
+    """A passphrase as it is derived from: text as UTF-8."""
+    return passphrase.encode() if isinstance(passphrase, str) else passphrase

@@ -1,0 +1,140 @@
+"""What a client may ask of an owner: one table, derived from the signatures of two protocols.
+
+Client and server both work from it, so they can't drift apart.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, get_type_hints
+
+from sqlfs.crypto import KdfParameters, KeySlot
+from sqlfs.owner.codec import Codec, codec_of
+from sqlfs.owner.frames import Malformed
+from sqlfs.types import Change, MountInfo, VolumeInfo, VolumeUsage
+from sqlfs.volume.session import Session
+
+PROTOCOL: Final = "sqlfs"
+PROTOCOL_VERSION: Final = 1
+
+# The sequence number of what answers no request: the owner's greeting, and its goodbye, which says
+# that it closed the file in good order.
+OUTSIDE: Final = 0
+
+# Bounds of one answer; whoever wants more asks again.
+READDIR_ENTRIES_MAX: Final = 1024
+# So few that they fit into a socket's buffer: telling does not wait for a client that is hung.
+CHANGES_MAX: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """The owner's answer to a client's first message."""
+
+    device: int  # st_dev and st_ino of the volume file
+    inode: int
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSession:
+    """What a client learns of a session that it opened."""
+
+    volume: VolumeInfo
+    root: int
+    read_only: bool
+    token: bytes  # shown by the connection on which the session is told of changes
+
+
+class Control(Protocol):
+    """The verbs on the file as a whole."""
+
+    def volumes(self) -> list[VolumeInfo]: ...
+
+    def create_volume(
+        self,
+        name: str,
+        passphrase: bytes | None,
+        chunk_size: int,
+        dedupe: bool,
+        kdf: KdfParameters | None,
+    ) -> VolumeInfo: ...
+
+    def slots(self, volume: str) -> list[tuple[int, KeySlot]]: ...
+
+    def usage(self, volume: str) -> VolumeUsage: ...
+
+    def mounts(self) -> list[MountInfo]: ...
+
+    def info(self) -> dict[str, object]: ...
+
+    def checkpoint(self) -> None: ...
+
+    def unmount(self, mountpoints: list[str]) -> None:
+        """End the mount at one of `mountpoints` (the same one, spelt differently).  The owner's
+        goodbye tells when the file is whole."""
+
+    def open_session(
+        self, volume: str, kek: bytes | None, read_only: bool, door: str, where: str, atime: bool
+    ) -> OpenedSession:
+        """From here on the connection speaks for this session, and it ends with the connection."""
+
+    def listen(self, token: bytes) -> None:
+        """From here on the owner sends what other sessions changed, and waits for a word that
+        it was heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A verb's name and the codecs of what it takes and gives."""
+
+    name: str
+    signature: inspect.Signature
+    parameters: tuple[Codec, ...]
+    result: Codec
+
+    @classmethod
+    def of(cls, function: Callable[..., object]) -> Verb:
+        """Derived from the annotations of a protocol's method."""
+        hints = get_type_hints(function)
+        signature = inspect.signature(function)
+        signature = signature.replace(parameters=list(signature.parameters.values())[1:])
+        parameters = tuple(codec_of(hints[name]) for name in signature.parameters)
+        return cls(function.__name__, signature, parameters, codec_of(hints["return"]))
+
+    def encode(self, args: Sequence[object], kwargs: Mapping[str, object]) -> list[object]:
+        if kwargs or len(args) != len(self.parameters):
+            bound = self.signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            args = tuple(bound.arguments.values())
+        return [codec.encode(arg) for codec, arg in zip(self.parameters, args, strict=True)]
+
+    def decode(self, args: object) -> list[Any]:
+        if type(args) is not list or len(args) != len(self.parameters):
+            raise Malformed(f"{self.name} takes {len(self.parameters)} arguments")
+        return [codec.decode(arg) for codec, arg in zip(self.parameters, args, strict=True)]
+
+
+def methods(protocol: type) -> dict[str, Callable[..., object]]:
+    """The public methods of a protocol, properties left out."""
+    return {
+        name: member
+        for name, member in vars(protocol).items()
+        if inspect.isfunction(member) and not name.startswith("_")
+    }
+
+
+# A client answers these itself: changes come on a connection of their own, and the owner's
+# thread that serves it may wait instead of it.
+LOCAL_VERBS: Final = frozenset({"subscribe", "congested", "wait_uncongested"})
+
+SESSION_VERBS: Final[Mapping[str, Verb]] = {
+    name: Verb.of(method) for name, method in methods(Session).items() if name not in LOCAL_VERBS
+}
+CONTROL_VERBS: Final[Mapping[str, Verb]] = {
+    name: Verb.of(method) for name, method in methods(Control).items()
+}
+CHANGES: Final = codec_of(list[Change])
+GREETING: Final = codec_of(Greeting)
