@@ -52,7 +52,7 @@ $(VENV)/for-test: $(VENV)/for-run
 # --- the targets ---
 
 run: $(VENV)/for-run
-	@if mountpoint --quiet "$(DIR)" && findmnt --types fuse.sqlfs --mountpoint "$(DIR)" >/dev/null; \
+	@if ls "$(DIR)" >/dev/null 2>&1 && findmnt -t fuse.sqlfs --mountpoint "$(DIR)" >/dev/null; \
 	then \
 		echo "A volume is mounted at $(DIR) already; it stays as it is."; \
 	else \
@@ -83,4 +83,4 @@ bench: $(VENV)/for-run
 clean:
 	@if mountpoint --quiet demo; then fusermount3 -u demo; fi
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find sqlfs fuse_driver tests conformance -name __pycache__ -prune -exec rm -rf {} +
+	find $(wildcard sqlfs fuse_driver tests conformance) -name __pycache__ -prune -exec rm -rf {} +

@@ -2,8 +2,8 @@
 
 Both lie in one temporary folder below DIRECTORY (default: the system's).  Rounds alternate between
 the two, so that whatever else the machine does meanwhile meets both; medians are compared.  Writing
-includes the fsync.  Before it is read, the file and the volume file leave the kernel's cache; what
-the mount itself remembers stays, as it would in use.
+a large file includes its fsync.  Before it is read, it and the volume file leave the kernel's
+cache; what the mount itself remembers stays, as it would in use.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ ROUNDS = 5
 LARGE_BYTES = 64 * 1024 * 1024
 BLOCK_BYTES = 1024 * 1024
 SMALL_FILES = 500
+DURABLE_FILES = 50
 SMALL_BYTES = 2048
 MOUNT_S_MAX = 30.0
 
@@ -54,20 +55,31 @@ def read_large(folder: Path) -> float:
 
 
 def create_small(folder: Path) -> float:
-    """New small files a second, in a directory of their own; durable at the end."""
-    content = [os.urandom(SMALL_BYTES) for _ in range(SMALL_FILES)]
+    """New small files a second, in a directory of their own, made durable by nobody."""
+    return _create(folder, SMALL_FILES, lambda _: None)
+
+
+def create_durable(folder: Path) -> float:
+    """New small files a second, each with an fsync of its own."""
+    return _create(folder, DURABLE_FILES, os.fsync)
+
+
+def _create(folder: Path, count: int, finish: Callable[[int], None]) -> float:
+    data = [os.urandom(SMALL_BYTES) for _ in range(count)]
     place = Path(tempfile.mkdtemp(dir=folder))
     started = time.perf_counter()
-    for number, data in enumerate(content):
-        (place / str(number)).write_bytes(data)
-    _sync(place)
-    return SMALL_FILES / (time.perf_counter() - started)
+    for number, content in enumerate(data):
+        with (place / str(number)).open("wb", buffering=0) as file:
+            file.write(content)
+            finish(file.fileno())
+    return count / (time.perf_counter() - started)
 
 
 MEASURES: tuple[tuple[str, str, Measure], ...] = (
     ("write 64 MiB", "MiB/s", write_large),
     ("read 64 MiB", "MiB/s", read_large),
     (f"create {SMALL_FILES} files", "files/s", create_small),
+    (f"create and fsync {DURABLE_FILES}", "files/s", create_durable),
 )
 
 
@@ -82,20 +94,13 @@ def _forget(file: Path) -> None:
         os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @contextmanager
 def mounted(folder: Path) -> Iterator[Path]:
     """A new plain volume in `folder`, mounted there too."""
     mountpoint = folder / "mounted"
     mountpoint.mkdir()
-    command = [sys.executable, "-m", "fuse_driver", "-f", str(folder / "bench.sqlite")]
+    options = ["-f", "--log", str(folder / "log")]
+    command = [sys.executable, "-m", "fuse_driver", *options, str(folder / "bench.sqlite")]
     with subprocess.Popen([*command, str(mountpoint)], stdout=subprocess.DEVNULL) as driver:
         try:
             _wait_until_mounted(mountpoint, driver)
