@@ -47,6 +47,7 @@ class Database:
         fd: int,
         lineage: Lineage,
         *,
+        base: bytes,
         read_only: bool,
         log_frames: int = 0,
         syncer: Syncer | None = None,
@@ -56,6 +57,7 @@ class Database:
         self.fd = fd  # SQLite's own: never closed here
         self.read_only = read_only
         self.lineage = lineage  # guarded by lock
+        self._base = base  # id of the state in the file itself; guarded by lock
         # A log that was found may not be durable: it counts as one commit to be synced.
         self.commits = 1 if log_frames else 0  # transactions; guarded by lock
         self.synced = 0  # of them durable; guarded by lock
@@ -197,7 +199,7 @@ class Database:
             raise self._translated(error) from error
         self._in_transaction = True
         if self._log_is_new:
-            self._write_lineage(self.lineage.next(self.lineage.mark))
+            self._write_lineage(self.lineage.next(self._base, self.lineage.mark))
             self._log_is_new = False
 
     def _write_lineage(self, lineage: Lineage) -> None:
@@ -255,7 +257,7 @@ class Database:
             self.commit()
             with self.writing():
                 identity = ownership.identity(self.fd) if mark else None
-                self._write_lineage(self.lineage.next(identity))
+                self._write_lineage(self.lineage.next(self._base, identity))
                 return self.commit()
 
     def _copy_log(self) -> None:
@@ -268,6 +270,7 @@ class Database:
         if frames == copied:
             self._main_unsynced = True
             self._log_is_new = True
+            self._base = self.lineage.id
             self.log_bytes = 0
 
     def _count_log(self, _connection: apsw.Connection, _name: str, pages: int) -> int:

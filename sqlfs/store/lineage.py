@@ -5,7 +5,8 @@ older or newer state of the same.  So the file carries a record that names its s
 each log carries records that name the state it began from (``base``) and the one it ends in
 (``id``).  A log belongs to a file when the file's ``id`` stands in one of the log's records:
 
-- the first transaction of every log writes a record whose ``base`` is the file's ``id``;
+- the first transaction of every log writes a record whose ``base`` is the file's ``id``, and
+  every later one keeps that ``base``;
 - the last transaction before each checkpoint writes another, whose ``id`` the file then has.
 
 The second makes an older copy of the same log foreign once it has been checkpointed.
@@ -60,13 +61,13 @@ class Lineage:
         """The record of a new file."""
         return cls(1, os.urandom(16), bytes(16), None, time.time_ns())
 
-    def next(self, mark: Identity | None) -> Lineage:
-        """The record that follows this one."""
+    def next(self, base: bytes, mark: Identity | None) -> Lineage:
+        """The record that follows this one, in a log that began from the file's state `base`."""
         return replace(
             self,
             generation=self.generation + 1,
             id=os.urandom(16),
-            base=self.id,
+            base=base,
             mark=mark,
             written_ns=time.time_ns(),
         )

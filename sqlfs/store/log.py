@@ -1,14 +1,17 @@
 """Reading the write-ahead log without SQLite, to learn whose it is.
 
 The layout is SQLite's: https://sqlite.org/fileformat2.html#the_write_ahead_log
-Frames count as the log's while their salts are the header's; their checksums are left to
-SQLite, for a lineage record carries a check of its own.
+Frames count as the log's while their salts are the header's.  A lineage record carries a check
+of its own, so the checksums of frames matter only where no record matches: a log whose first
+transaction was cut short holds nothing, whosever it is.
 """
 
 from __future__ import annotations
 
+import array
 import os
 import struct
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,6 +49,42 @@ def read_log(path: Path, page_size: int) -> LogState:
         return _scan(fd, page_size)
     finally:
         os.close(fd)
+
+
+def holds_transaction(path: Path, page_size: int) -> bool:
+    """Whether SQLite would find anything to apply in the log: a first transaction that is whole,
+    by its checksums, up to its commit."""
+    with log_path(path).open("rb") as log:
+        header = log.read(_HEADER.size)
+        if len(header) < _HEADER.size:
+            return False
+        magic, _, _, _, salt1, salt2, *expected = _HEADER.unpack(header)
+        big = bool(magic & 1)
+        sums = _checksum(header[:24], (0, 0), big)
+        if sums != tuple(expected):
+            return False
+        while len(frame := log.read(_FRAME.size + page_size)) == _FRAME.size + page_size:
+            _, size_after, frame_salt1, frame_salt2, *expected = _FRAME.unpack_from(frame)
+            sums = _checksum(frame[:8], sums, big)
+            sums = _checksum(frame[_FRAME.size :], sums, big)
+            if (frame_salt1, frame_salt2) != (salt1, salt2) or sums != tuple(expected):
+                return False
+            if size_after:
+                return True
+    return False
+
+
+def _checksum(data: bytes, sums: tuple[int, int], big: bool) -> tuple[int, int]:
+    """https://sqlite.org/fileformat2.html#checksum_algorithm"""
+    words = array.array("I", data)
+    if big != (sys.byteorder == "big"):
+        words.byteswap()
+    first, second = sums
+    values = iter(words)
+    for word in values:
+        first = (first + word + second) & 0xFFFFFFFF
+        second = (second + next(values) + first) & 0xFFFFFFFF
+    return first, second
 
 
 def _scan(fd: int, page_size: int) -> LogState:

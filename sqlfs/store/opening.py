@@ -41,7 +41,7 @@ from sqlfs.store.header import (
 )
 from sqlfs.store.io import Syncer
 from sqlfs.store.lineage import LINEAGE_PAGE, Lineage
-from sqlfs.store.log import LogState, log_path, read_log
+from sqlfs.store.log import LogState, holds_transaction, log_path, read_log
 from sqlfs.store.statements import schema, statements
 
 KNOWN_FEATURES: frozenset[str] = frozenset()
@@ -165,6 +165,8 @@ def _decide(
         )
     log = read_log(path, header.page_size)
     notices: list[str] = []
+    if log.frames and not log.belongs_to(lineage) and not holds_transaction(path, header.page_size):
+        log.frames = 0
     usable = log.present and (log.frames == 0 or log.belongs_to(lineage))
     immutable = False
     if not (usable and log.frames):
@@ -236,8 +238,8 @@ def _start(
     if current is None:
         raise Corrupt(f"{path} is damaged: its lineage record is not sound")
     return Database(
-        connection, path, fd, max(current, lineage, key=lambda each: each.generation),
-        read_only=read_only, log_frames=log_frames, syncer=syncer,
+        connection, path, fd, current,
+        base=lineage.id, read_only=read_only, log_frames=log_frames, syncer=syncer,
     )  # fmt: skip
 
 
