@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 
 from sqlfs.volume.session import Session
-from tests.contract.implementations import IMPLEMENTATIONS, Implementation
+from tests.contract.implementations import IMPLEMENTATIONS, Implementation, started
 
 SessionFactory = Callable[..., Session]
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)
 def implementation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Implementation]:
-    it = IMPLEMENTATIONS[request.param](tmp_path)
-    yield it
-    it.close()
+    with started(request.param, tmp_path) as implementation:
+        yield implementation
 
 
 @pytest.fixture

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from sqlfs.errors import NotEmpty, NotFound
 from sqlfs.types import AttributeChanges, Change, ChangeKind
 from sqlfs.volume.session import Session
+from tests.contract.implementations import PAIRS, Implementation, started
 from tests.contract.nodes import ME, content, make_directory, make_file, names
 
 ENTRY, ATTRIBUTES, CONTENT = ChangeKind.ENTRY, ChangeKind.ATTRIBUTES, ChangeKind.CONTENT
+
+
+@pytest.fixture(params=PAIRS)
+def implementation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Implementation]:
+    with started(request.param, tmp_path) as implementation:
+        yield implementation
 
 
 class Told:

@@ -19,17 +19,21 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlfs.types import AttributeChanges, Caller, RenameFlag, XattrFlag
 from tests.model.comparison import DOORS, Comparison
 
-EXAMPLES = int(os.environ.get("SQLFS_MODEL_EXAMPLES", "120"))
+DEEPER = os.environ.get("SQLFS_MODEL_EXAMPLES")
 
-SETTINGS = settings(
-    max_examples=EXAMPLES,
-    stateful_step_count=40,
-    deadline=None,
-    database=None,
-    derandomize="SQLFS_MODEL_EXAMPLES" not in os.environ,
-    print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+
+def runs(examples: int) -> settings:
+    """So many runs, the same ones each time; or as many others as the environment asks for."""
+    return settings(
+        max_examples=int(DEEPER or examples),
+        stateful_step_count=40,
+        deadline=None,
+        database=None,
+        derandomize=DEEPER is None,
+        print_blob=True,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
 
 # Few, so that verbs often meet what others made.
 NAMES = st.sampled_from([b"a", b"b", b"c", b"\xff", b"n" * 255, b"n" * 256])
@@ -318,8 +322,15 @@ class EncryptedMachine(VolumeMachine):
     implementation = "direct-encrypted"
 
 
+class ClientMachine(VolumeMachine):
+    implementation = "client"
+
+
 TestPlain = PlainMachine.TestCase
-TestPlain.settings = SETTINGS
+TestPlain.settings = runs(100)
 
 TestEncrypted = EncryptedMachine.TestCase
-TestEncrypted.settings = SETTINGS
+TestEncrypted.settings = runs(60)
+
+TestClient = ClientMachine.TestCase
+TestClient.settings = runs(20)
