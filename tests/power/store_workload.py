@@ -10,6 +10,7 @@ from blake3 import blake3
 
 from sqlfs.store import Database, open_file
 from sqlfs.store.io import Syncer
+from tests.power.history import History
 from tests.power.record import Recorder, RecordingSyncer
 from tests.power.vfs import recording
 
@@ -26,31 +27,6 @@ def digest_of(database: Database) -> bytes:
     for piece in range(PIECES):
         rows.append(database.row("chunk_load", _DOMAIN, _digest(piece)))
     return blake3(repr(rows).encode()).digest()
-
-
-class History:
-    """The states that were committed, by number; one state may come again."""
-
-    def __init__(self) -> None:
-        self.states: list[bytes] = []
-
-    def add(self, digest: bytes) -> int:
-        if not self.states or self.states[-1] != digest:
-            self.states.append(digest)
-        return self.last
-
-    @property
-    def last(self) -> int:
-        return len(self.states) - 1
-
-    def holds(self, digest: bytes, since: int) -> bool:
-        """Whether `digest` is a state that is not older than number `since`."""
-        return digest in self.states[since:]
-
-    def cut_to(self, digest: bytes) -> None:
-        """Forget what came after the last time that `digest` was the state."""
-        while self.states[-1] != digest:
-            self.states.pop()
 
 
 class StoreLife:

@@ -11,9 +11,10 @@ import pytest
 
 from sqlfs.store import create_file
 from tests.power.cuts import Cut, Outcome, outcomes
+from tests.power.history import History
 from tests.power.image import Disk, Image, Mode, materialize
 from tests.power.record import Recorder
-from tests.power.store_workload import History, StoreLife
+from tests.power.store_workload import StoreLife
 from tests.power.test_store_cuts import check
 
 OLD = b"o" * 4096
@@ -180,8 +181,10 @@ def is_lost(outcome: Outcome, path: Path, history: History) -> bool:
 
 def test_a_failure_says_how_to_see_it_again() -> None:
     def fail(outcome: Outcome) -> None:
-        raise ValueError("lost")
+        raise ValueError(f"lost {outcome.acknowledged}")
 
     outcome = Outcome(Cut(7, 1, 23, Mode.TORN_512), {}, acknowledged=5)
-    with pytest.raises(AssertionError, match=r"ValueError: lost\nalone: SQLFS_CUT=7:1:23:torn-512"):
+    with pytest.raises(
+        AssertionError, match=r"ValueError: lost 5\nalone: SQLFS_CUT=7:1:23:torn-512"
+    ):
         outcome.run(fail)

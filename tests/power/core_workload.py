@@ -1,0 +1,315 @@
+"""Lives of a volume: seeded verbs on it and, in lockstep, on the model."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlfs.errors import SqlfsError
+from sqlfs.types import AttributeChanges, Attributes, Caller, XattrFlag
+from sqlfs.volume import VolumeFile
+from sqlfs.volume.session import Session
+from tests.model.session import ModelSession
+from tests.power.history import History
+from tests.power.record import Recorder, RecordingSyncer
+from tests.power.tree_state import Place, copy_tree, digest_of, places
+from tests.power.vfs import recording
+
+VOLUME = "v"
+CHUNK_BYTES = 4096
+
+# Few, so that verbs often meet what others made.
+_NAMES = [b"a", b"b", b"c", b"d", b"e"]
+_XATTRS = [b"user.a", b"user.b"]
+_DIRECTORY_DEPTH_MAX = 3
+_HANDLES_MAX = 5
+_SIZES = [0, 1, 500, 513, 4095, 4096, 4097, 9000, 20_000]
+_OPEN_FLAGS = [
+    os.O_RDWR,
+    os.O_RDWR,
+    os.O_WRONLY | os.O_APPEND,
+    os.O_RDWR | os.O_TRUNC,
+    os.O_WRONLY | os.O_SYNC,
+    os.O_WRONLY | os.O_DSYNC,
+]
+_CALLER = Caller(1000, 1001)
+
+
+@dataclass(slots=True)
+class Side:
+    """One of the two in lockstep; `handles` by numbers that both share."""
+
+    session: Session
+    handles: dict[int, int] = field(default_factory=dict)
+
+    def node(self, path: bytes) -> int:
+        return self.session.resolve(path, follow=False).node
+
+
+def open_session(file: VolumeFile, kek: bytes | None) -> Session:
+    return file.session(VOLUME, kek=kek, atime=False)
+
+
+class CoreLife:
+    """Runs random verbs on the volume file at `path`, recording what they do to the disk.
+
+    A life begins with what the file holds; the history goes on from there.
+    """
+
+    def __init__(
+        self, path: Path, chance: random.Random, history: History, kek: bytes | None
+    ) -> None:
+        self.recorder = Recorder(path)
+        self._path = path
+        self._chance = chance
+        self._history = history
+        self._kek = kek
+        self._made = 0  # handles
+        self._synchronous: set[int] = set()  # handles
+
+    def run(self, steps: int) -> None:
+        with recording(self.recorder) as self._vfs:
+            self._open()
+            model = ModelSession()
+            copy_tree(self._session, model)
+            self._sides = (Side(model), Side(self._session))
+            self._remember()
+            try:
+                for _ in range(steps):
+                    self._step()
+                assert digest_of(model) == digest_of(self._session), "not in lockstep"
+            finally:
+                self._file.close()
+            self._acknowledge()
+
+    def _step(self) -> None:
+        verbs: list[tuple[Callable[[], None], int]] = [
+            (self._create, 8),
+            (self._open_file, 5),
+            (self._write, 14),
+            (self._truncate, 4),
+            (self._release, 4),
+            (self._mkdir, 3),
+            (self._rmdir, 2),
+            (self._symlink, 2),
+            (self._link, 2),
+            (self._clone, 2),
+            (self._unlink, 4),
+            (self._rename, 6),
+            (self._chmod, 2),
+            (self._setxattr, 3),
+            (self._removexattr, 1),
+            (self._fsync, 6),
+            (self._fsyncdir, 2),
+            (self._sync, 1),
+            (self._commit, 3),
+            (self._checkpoint, 3),
+            (self._reclaim, 2),
+            (self._reopen, 1),
+        ]
+        (verb,) = self._chance.choices([verb for verb, _ in verbs], [often for _, often in verbs])
+        verb()
+
+    # --- lockstep ---
+
+    def _both(self, verb: Callable[[Side], object]) -> None:
+        """Run a verb on the model, remember the state it leads to, and run it on the volume."""
+        outcomes: list[type[SqlfsError] | None] = []
+        for side in self._sides:
+            try:
+                verb(side)
+                outcomes.append(None)
+            except SqlfsError as error:
+                outcomes.append(type(error))
+            if side is self._sides[0]:
+                self._remember()
+        assert outcomes[0] == outcomes[1], "not in lockstep"
+
+    def _remember(self) -> None:
+        self._state = self._history.add(digest_of(self._sides[0].session))
+
+    def _acknowledge(self) -> None:
+        self.recorder.acknowledge(self._state)
+
+    # --- what to do it to ---
+
+    def _places(self, wanted: Callable[[Attributes], bool]) -> list[Place]:
+        return [each for each in places(self._sides[0].session) if wanted(each[1])]
+
+    def _directory(self) -> bytes:
+        return self._chance.choice(self._places(lambda there: there.is_dir))[0]
+
+    def _any(self, wanted: Callable[[Attributes], bool] = lambda _: True) -> bytes | None:
+        """The path of something below the root."""
+        found = [path for path, _ in self._places(wanted) if path]
+        return self._chance.choice(found) if found else None
+
+    def _file_path(self) -> bytes | None:
+        return self._any(lambda there: there.is_file)
+
+    def _name(self) -> bytes:
+        return self._chance.choice(_NAMES)
+
+    def _handle(self) -> int | None:
+        handles = list(self._sides[0].handles)
+        return self._chance.choice(handles) if handles else None
+
+    def _data(self) -> bytes:
+        # Few different ones, so that equal chunks are common.
+        return random.Random(self._chance.randrange(8)).randbytes(self._chance.choice(_SIZES))
+
+    # --- open files ---
+
+    def _create(self) -> None:
+        at, name, number = self._directory(), self._name(), self._new_handle()
+        if number is None:
+            return
+
+        def verb(side: Side) -> None:
+            _, side.handles[number] = side.session.create(
+                side.node(at), name, 0o644, os.O_RDWR, _CALLER
+            )
+
+        self._both(verb)
+
+    def _open_file(self) -> None:
+        path, number = self._file_path(), self._new_handle()
+        flags = self._chance.choice(_OPEN_FLAGS)
+        if path is None or number is None:
+            return
+        if flags & os.O_DSYNC:
+            self._synchronous.add(number)
+
+        def verb(side: Side) -> None:
+            side.handles[number] = side.session.open(side.node(path), flags)
+
+        self._both(verb)
+
+    def _new_handle(self) -> int | None:
+        self._made += 1
+        return self._made if len(self._sides[0].handles) < _HANDLES_MAX else None
+
+    def _write(self) -> None:
+        number, data = self._handle(), self._data()
+        offset = self._chance.choice(_SIZES)
+        if number is None:
+            return
+        self._both(lambda side: side.session.write(side.handles[number], offset, data))
+        if number in self._synchronous:
+            self._acknowledge()
+
+    def _release(self) -> None:
+        number = self._handle()
+        if number is not None:
+            self._both(lambda side: side.session.release(side.handles.pop(number)))
+
+    def _fsync(self) -> None:
+        number, data_only = self._handle(), self._chance.random() < 0.5
+        if number is not None:
+            self._both(lambda side: side.session.fsync(side.handles[number], data_only))
+            self._acknowledge()
+
+    # --- names ---
+
+    def _mkdir(self) -> None:
+        at, name = self._directory(), self._name()
+        if at.count(b"/") < _DIRECTORY_DEPTH_MAX:
+            self._both(lambda side: side.session.mkdir(side.node(at), name, 0o755, _CALLER))
+
+    def _rmdir(self) -> None:
+        at, name = self._directory(), self._name()
+        self._both(lambda side: side.session.rmdir(side.node(at), name))
+
+    def _symlink(self) -> None:
+        at, name, target = self._directory(), self._name(), b"../" + self._name()
+        self._both(lambda side: side.session.symlink(side.node(at), name, target, _CALLER))
+
+    def _link(self) -> None:
+        path, at, name = self._file_path(), self._directory(), self._name()
+        if path is not None:
+            self._both(lambda side: side.session.link(side.node(path), side.node(at), name))
+
+    def _clone(self) -> None:
+        path, at, name = self._file_path(), self._directory(), self._name()
+        if path is not None:
+            self._both(
+                lambda side: side.session.clone(side.node(path), side.node(at), name, _CALLER)
+            )
+
+    def _unlink(self) -> None:
+        path = self._any()
+        if path is not None:
+            at, _, name = path.rpartition(b"/")
+            self._both(lambda side: side.session.unlink(side.node(at), name))
+
+    def _rename(self) -> None:
+        path, to, new_name = self._any(), self._directory(), self._name()
+        if path is not None:
+            at, _, name = path.rpartition(b"/")
+            self._both(
+                lambda side: side.session.rename(side.node(at), name, side.node(to), new_name)
+            )
+
+    def _fsyncdir(self) -> None:
+        path = self._directory()
+        self._both(lambda side: side.session.fsyncdir(side.node(path)))
+        self._acknowledge()
+
+    # --- attributes ---
+
+    def _truncate(self) -> None:
+        path, changes = self._file_path(), AttributeChanges(size=self._chance.choice(_SIZES))
+        if path is not None:
+            self._both(lambda side: side.session.setattr(side.node(path), changes))
+
+    def _chmod(self) -> None:
+        path, chance = self._any(), self._chance
+        changes = AttributeChanges(mode=chance.randrange(0o1000), uid=chance.randrange(9))
+        if path is not None:
+            self._both(lambda side: side.session.setattr(side.node(path), changes))
+
+    def _setxattr(self) -> None:
+        path, name, value = self._any(), self._chance.choice(_XATTRS), self._data()[:600]
+        if path is not None:
+            self._both(
+                lambda side: side.session.setxattr(side.node(path), name, value, XattrFlag.NONE)
+            )
+
+    def _removexattr(self) -> None:
+        path, name = self._any(), self._chance.choice(_XATTRS)
+        if path is not None:
+            self._both(lambda side: side.session.removexattr(side.node(path), name))
+
+    # --- the whole file ---
+
+    def _sync(self) -> None:
+        self._session.sync()
+        self._acknowledge()
+
+    def _commit(self) -> None:
+        self._file.commit()
+
+    def _checkpoint(self) -> None:
+        self._file.checkpoint()
+        self._acknowledge()
+
+    def _reclaim(self) -> None:
+        self._file.reclaim()
+
+    def _reopen(self) -> None:
+        for side in self._sides:
+            while side.handles:
+                side.session.release(side.handles.popitem()[1])
+        self._remember()
+        self._file.close()
+        self._acknowledge()
+        self._open()
+        self._sides[1].session = self._session
+
+    def _open(self) -> None:
+        syncer = RecordingSyncer(self.recorder)
+        self._file = VolumeFile.open(self._path, background=False, vfs=self._vfs, syncer=syncer)
+        self._session = open_session(self._file, self._kek)
