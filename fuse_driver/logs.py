@@ -29,9 +29,8 @@ def start(file: Path | None, *, foreground: bool) -> None:
         handler = logging.StreamHandler()
         form = f"{name}: %(levelname)s: %(message)s"
     else:
-        try:
-            handler = SysLogHandler(SYSLOG_SOCKET, SysLogHandler.LOG_DAEMON)
-        except OSError:
-            handler = logging.NullHandler()
+        handler = SysLogHandler(SYSLOG_SOCKET, SysLogHandler.LOG_DAEMON)
         form = f"{name}: %(levelname)s: %(message)s"
+    # Where no syslog listens, there is nobody to complain to about each line either.
+    logging.raiseExceptions = False
     logging.basicConfig(level=logging.INFO, format=form, handlers=[handler], force=True)

@@ -13,10 +13,11 @@ from fuse_driver import arguments, daemon, logs, mountpoint, process
 from fuse_driver.arguments import Arguments
 from fuse_driver.daemon import Detach
 from fuse_driver.loop import Mount, RequestEnd
-from fuse_driver.volumes import open_session, open_store
+from fuse_driver.volumes import early_passphrase, open_session, open_store
 from sqlfs.cli.exits import Exit, exit_code
 from sqlfs.errors import MountFailed, SqlfsError, UsageError
 from sqlfs.owner import Store
+from sqlfs.volume.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +64,11 @@ def _serve(wanted: Arguments, where: Path, detach: Detach) -> int:
     try:
         process.settle()
         logs.start(wanted.log, foreground=wanted.foreground)
+        passphrase = early_passphrase(wanted)
         store = open_store(wanted, _say)
         try:
-            _mount(store, wanted, where, detach)
+            session = open_session(store, wanted, passphrase, where, _say)
+            _mount(store, session, wanted, where, detach)
         finally:
             store.close()
     except SqlfsError as error:
@@ -83,8 +86,7 @@ def _serve(wanted: Arguments, where: Path, detach: Detach) -> int:
     return Exit.OK
 
 
-def _mount(store: Store, wanted: Arguments, where: Path, detach: Detach) -> None:
-    session = open_session(store, wanted, where, _say)
+def _mount(store: Store, session: Session, wanted: Arguments, where: Path, detach: Detach) -> None:
     try:
         options = wanted.options.kernel(wanted.file, read_only=session.read_only)
         mount = Mount(session, where, options, synchronous=wanted.options.synchronous)

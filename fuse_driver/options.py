@@ -58,6 +58,10 @@ class MountOptions:
     log: Path | None = None
     pairs: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def keeps_atime(self) -> bool:
+        return self.pairs.get("atime") != "noatime"
+
     def kernel(self, file: Path, *, read_only: bool) -> frozenset[str]:
         """Options for libfuse.  Permissions are always checked by the kernel: nobody else does."""
         options = {

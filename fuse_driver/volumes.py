@@ -8,15 +8,28 @@ from typing import Final
 
 from fuse_driver.arguments import Arguments
 from sqlfs import owner
-from sqlfs.cli.secrets import read_passphrase
+from sqlfs.cli.secrets import PassphraseSource, read_passphrase
 from sqlfs.errors import InUse, NoSuchVolume, UsageError
 from sqlfs.owner import Store
-from sqlfs.types import MountInfo, VolumeInfo
+from sqlfs.types import VolumeInfo
 from sqlfs.volume.session import Session
 
 DEFAULT_VOLUME: Final = "main"
+NO_SOURCE: Final = PassphraseSource()
 
 Say = Callable[[str], None]
+
+
+def early_passphrase(arguments: Arguments) -> bytes | None:
+    """What can be known of the passphrase before anything is opened or made.
+
+    That it cannot be read, or was mistyped, then leaves no new file behind.
+    Raises UsageError, PassphraseNeeded.
+    """
+    asks = arguments.encrypt and not arguments.file.exists()
+    name = arguments.volume or DEFAULT_VOLUME
+    prompt = _new_prompt(name) if asks else None
+    return read_passphrase(arguments.passphrase, prompt, confirm=True)
 
 
 def open_store(arguments: Arguments, say: Say) -> Store:
@@ -31,7 +44,7 @@ def open_store(arguments: Arguments, say: Say) -> Store:
     )
     if not store.is_owner:
         try:
-            raise _in_use(arguments.file, store.mounts())
+            raise _in_use(arguments.file, store)
         finally:
             store.close()
     if is_new:
@@ -41,30 +54,39 @@ def open_store(arguments: Arguments, say: Say) -> Store:
     return store
 
 
-def _in_use(file: Path, mounts: list[MountInfo]) -> InUse:
-    mounted = [mount for mount in mounts if mount.door == "fuse"]
-    if mounted:
-        return InUse(
-            f"{file} is already mounted at {mounted[0].where} by pid {mounted[0].pid}: "
-            "unmount it there first"
-        )
-    users = ", ".join(f"pid {mount.pid} ({mount.door})" for mount in mounts)
-    return InUse(f"{file} is in use by {users or 'another process'}: end that first")
+def _in_use(file: Path, store: Store) -> InUse:
+    for mount in store.mounts():
+        if mount.door == "fuse":
+            return InUse(
+                f"{file} is already mounted at {mount.where} by pid {mount.pid}: "
+                "unmount it there first"
+            )
+    return InUse(f"{file} is in use by pid {store.owner_pid}, which is no mount: end that first")
 
 
-def open_session(store: Store, arguments: Arguments, where: Path, say: Say) -> Session:
+def open_session(
+    store: Store, arguments: Arguments, passphrase: bytes | None, where: Path, say: Say
+) -> Session:
     """A session on the volume that `arguments` name, or on the only one there is.
+
+    Without a `passphrase`, whoever sits at the terminal is asked where one is needed.
 
     Raises NoSuchVolume, WrongPassphrase, PassphraseNeeded, NoPassphraseNeeded, UsageError.
     """
     volumes = {volume.name: volume for volume in store.volumes()}
     name = arguments.volume or _only_name(volumes, arguments.file)
     if name in volumes:
-        passphrase = _existing_passphrase(volumes[name], arguments)
+        if volumes[name].encrypted:
+            passphrase = passphrase or read_passphrase(NO_SOURCE, f"Passphrase of volume {name!r}")
+        elif arguments.encrypt:
+            raise UsageError(
+                f"volume {name!r} exists and is not encrypted: --encrypt is for new ones"
+            )
     elif arguments.options.read_only:
         raise NoSuchVolume(f"{arguments.file} has no volume {name!r}: {_held(volumes)}")
     else:
-        passphrase = _new_passphrase(name, arguments)
+        if arguments.encrypt and passphrase is None:
+            passphrase = read_passphrase(NO_SOURCE, _new_prompt(name), confirm=True)
         store.create_volume(name, passphrase)
         kind = "plain" if passphrase is None else "encrypted"
         say(f"created {kind} volume {name!r} in {arguments.file}")
@@ -74,6 +96,7 @@ def open_session(store: Store, arguments: Arguments, where: Path, say: Say) -> S
         read_only=arguments.options.read_only,
         door="fuse",
         where=str(where),
+        atime=arguments.options.keeps_atime,
     )
 
 
@@ -87,16 +110,5 @@ def _held(volumes: dict[str, VolumeInfo]) -> str:
     return f"it has {', '.join(map(repr, sorted(volumes))) or 'none'}"
 
 
-def _existing_passphrase(volume: VolumeInfo, arguments: Arguments) -> bytes | None:
-    if not volume.encrypted:
-        if arguments.encrypt:
-            raise UsageError(
-                f"volume {volume.name!r} exists and is not encrypted: --encrypt makes new ones only"
-            )
-        return read_passphrase(arguments.passphrase)
-    return read_passphrase(arguments.passphrase, f"Passphrase of volume {volume.name!r}")
-
-
-def _new_passphrase(name: str, arguments: Arguments) -> bytes | None:
-    prompt = f"New passphrase of volume {name!r}" if arguments.encrypt else None
-    return read_passphrase(arguments.passphrase, prompt, confirm=True)
+def _new_prompt(volume: str) -> str:
+    return f"New passphrase of volume {volume!r}"
