@@ -11,7 +11,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from sqlfs.errors import ConnectionLost, Invalid, NotSupported, PeerRefused
+from sqlfs.errors import ConnectionLost, Invalid
 from sqlfs.owner import rendezvous
 from sqlfs.owner.codec import decode_error
 from sqlfs.owner.frames import Malformed, receive, send
@@ -50,7 +50,8 @@ class Channel:
     def find(cls, path: Path) -> Channel | None:
         """A channel to the live owner of the file at `path`; None when none is within reach.
 
-        Raises PeerRefused when the owner does not serve this user.
+        Raises PeerRefused when the owner does not serve this user, InUse when it serves too many,
+        NotSupported when it speaks another version of the protocol.
         """
         try:
             status = path.stat()
@@ -75,21 +76,20 @@ class Channel:
             connection.settimeout(GREETING_S_MAX)
             connection.connect(os.fsencode(place))
             peer = Peer.of(connection)
-            if not peer.is_trusted(file_uid):
-                connection.close()
-                return None
+        except OSError:
+            connection.close()
+            return None
+        if not peer.is_trusted(file_uid):
+            connection.close()
+            return None
+        try:
             return cls(connection, peer, place, path, file_uid)
-        except ConnectionLost:
+        except BaseException:
             connection.close()
             raise
-        except OSError as error:
-            connection.close()
-            if isinstance(error, PeerRefused | NotSupported):
-                raise
-            return None
 
     def another(self) -> Channel:
-        """A second connection to the same owner.  Raises ConnectionLost, PeerRefused."""
+        """A second connection to the same owner.  Raises ConnectionLost, InUse."""
         channel = self._connect(self._place, self._path, self._file_uid)
         if channel is None:
             raise ConnectionLost(self._gone())
@@ -136,6 +136,12 @@ class Channel:
         if broken is not None or answer[:1] != request[:1]:
             raise broken or Malformed("an answer to no request")
         return answer
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether some request found that the owner is gone, or this is a forked child, to which
+        the channel never belonged."""
+        return self._lost is not None or self._process != os.getpid()
 
     def wait_farewell(self) -> None:
         """Return when the owner has closed the file in good order.  Raises ConnectionLost when

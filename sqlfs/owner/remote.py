@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,7 +60,7 @@ class RemoteStore(Store):
         self._channel = channel
         self._owner = _Owner(channel)
         self._read_only = read_only
-        self._sessions: weakref.WeakSet[RemoteSession] = weakref.WeakSet()
+        self._sessions: set[RemoteSession] = set()
 
     @property
     def path(self) -> Path:
@@ -139,7 +138,7 @@ class RemoteStore(Store):
         except BaseException:
             channel.close()
             raise
-        session = RemoteSession(channel, opened)
+        session = RemoteSession(channel, opened, forget=self._sessions.discard)
         self._sessions.add(session)
         return session
 
@@ -179,10 +178,16 @@ class RemoteStore(Store):
 
 
 class RemoteSession:
-    """A session in the owner, spoken to on a connection of its own.  Its verbs take turns."""
+    """A session in the owner, spoken to on a connection of its own.  Its verbs take turns.
 
-    def __init__(self, channel: Channel, opened: OpenedSession) -> None:
+    After a farewell everything is durable and released, so ending what is open is no error then.
+    """
+
+    def __init__(
+        self, channel: Channel, opened: OpenedSession, forget: Callable[[RemoteSession], None]
+    ) -> None:
         self._channel = channel
+        self._forget = forget
         self._opened = opened
         self._closed = False
         self._listening: list[Channel] = []
@@ -219,9 +224,7 @@ class RemoteSession:
     removexattr = proxied(Session.removexattr)
     create = proxied(Session.create)
     open = proxied(Session.open)
-    flush = proxied(Session.flush)
     fsync = proxied(Session.fsync)
-    release = proxied(Session.release)
     lock = proxied(Session.lock)
     fsyncdir = proxied(Session.fsyncdir)
     sync = proxied(Session.sync)
@@ -231,6 +234,8 @@ class RemoteSession:
     _readdir = proxied(Session.readdir)
     _read = proxied(Session.read)
     _write = proxied(Session.write)
+    _flush = proxied(Session.flush)
+    _release = proxied(Session.release)
     _close = proxied(Session.close)
 
     # --- what does not fit into one message ---
@@ -262,6 +267,31 @@ class RemoteSession:
         for start in range(0, len(data), IO_BYTES_MAX):
             self._write(handle, offset + start, bytes(view[start : start + IO_BYTES_MAX]))
         return len(data)
+
+    # --- the end ---
+
+    def flush(self, handle: int) -> None:
+        with contextlib.suppress(Farewell):
+            self._flush(handle)
+
+    def release(self, handle: int) -> None:
+        with contextlib.suppress(Farewell):
+            self._release(handle)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._forget(self)
+        try:
+            # Who met the loss of the owner in another verb need not be told again.
+            if not self._channel.is_lost:
+                with contextlib.suppress(Farewell):
+                    self._close()
+        finally:
+            self._channel.close()
+            for channel in self._listening:
+                channel.close()
 
     # --- caches above ---
 
@@ -297,16 +327,3 @@ class RemoteSession:
             channel.close()
             # What the listener keeps would be wrong from here on.
             self._channel.end()
-
-    def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        try:
-            # The owner made it all durable before it said farewell.
-            with contextlib.suppress(Farewell):
-                self._close()
-        finally:
-            self._channel.close()
-            for channel in self._listening:
-                channel.close()

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from sqlfs.errors import BadHandle, Invalid
+from sqlfs.errors import BadHandle, ConnectionLost, Invalid
 from sqlfs.limits import IO_BYTES_MAX, KIB
 from sqlfs.types import AttributeChanges
 from sqlfs.volume.session import Session
@@ -169,6 +169,9 @@ class FileStream(io.RawIOBase):
         except BadHandle:
             # The session was closed first: it released the handle and kept what was written.
             pass
+        except ConnectionLost:
+            if self._mode.writes:
+                raise
         finally:
             super().close()
 

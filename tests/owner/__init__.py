@@ -1,0 +1,1 @@
+"""Who opens a volume file, and how the others reach it."""

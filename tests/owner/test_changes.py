@@ -1,0 +1,155 @@
+"""A client hears what others changed before their verb returns; who can't hear is let go."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+import sqlfs
+from sqlfs.errors import ConnectionLost
+from sqlfs.owner import hearing
+from sqlfs.owner.frames import receive
+from sqlfs.owner.hearing import Hearing
+from sqlfs.owner.verbs import CHANGES, CHANGES_MAX
+from sqlfs.types import AttributeChanges, Caller, Change, ChangeKind
+from sqlfs.volume.session import Session
+from tests.owner.processes import DEADLINE_S, eventually
+
+CALLER = Caller(0, 0)
+
+
+@pytest.fixture
+def listening(client: sqlfs.Store) -> Session:
+    return client.session("main")
+
+
+@pytest.fixture(params=["owner", "client"])
+def changing(request: pytest.FixtureRequest) -> Session:
+    """Another door, which changes things."""
+    store: sqlfs.Store = request.getfixturevalue(request.param)
+    return store.session("main")
+
+
+def test_changes_are_heard_before_the_verb_returns(listening: Session, changing: Session) -> None:
+    heard: list[Change] = []
+    listening.subscribe(heard.extend)
+    made = changing.mkdir(changing.root, b"new", 0o755, CALLER)
+    assert Change(ChangeKind.ENTRY, changing.root, b"new") in heard
+    heard.clear()
+    changing.setattr(made.node, AttributeChanges(mode=0o700))
+    assert Change(ChangeKind.ATTRIBUTES, made.node) in heard
+
+
+def test_a_listener_may_ask_for_what_changed(listening: Session, changing: Session) -> None:
+    modes: list[int] = []
+
+    def look(changes: Sequence[Change]) -> None:
+        modes.extend(listening.getattr(change.node).mode for change in changes)
+
+    listening.subscribe(look)
+    changing.setattr(changing.root, AttributeChanges(mode=0o700))
+    assert modes == [0o40700]
+
+
+def test_own_changes_are_not_heard(listening: Session) -> None:
+    heard: list[Change] = []
+    listening.subscribe(heard.extend)
+    listening.mkdir(listening.root, b"new", 0o755, CALLER)
+    assert heard == []
+
+
+def test_who_does_not_hear_in_time_is_let_go(
+    listening: Session, changing: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hearing, "HEARD_S_MAX", 0.05)
+    go_on = threading.Event()
+    listening.subscribe(lambda _: go_on.wait(DEADLINE_S) and None)
+    try:
+        changing.mkdir(changing.root, b"new", 0o755, CALLER)
+        eventually(lambda: _is_lost(listening))
+        assert changing.lookup(changing.root, b"new").is_dir
+    finally:
+        go_on.set()
+
+
+def test_a_listener_that_fails_ends_its_session(
+    listening: Session, changing: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: Sequence[Change]) -> None:
+        raise ZeroDivisionError
+
+    listening.subscribe(fail)
+    changing.mkdir(changing.root, b"new", 0o755, CALLER)
+    eventually(lambda: _is_lost(listening))
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_session_that_closed_is_told_nothing(
+    owner: sqlfs.Store, listening: Session, changing: Session
+) -> None:
+    heard: list[Change] = []
+    listening.subscribe(heard.extend)
+    listening.close()
+    changing.mkdir(changing.root, b"new", 0o755, CALLER)
+    assert heard == []
+    eventually(lambda: len(owner.mounts()) == 1)
+
+
+def _is_lost(session: Session) -> bool:
+    try:
+        session.getattr(session.root)
+    except ConnectionLost:
+        return True
+    return False
+
+
+class TestHearing:
+    class Line:
+        hung_up = False
+
+        def hang_up(self) -> None:
+            self.hung_up = True
+
+    @pytest.fixture
+    def ends(self) -> Iterator[tuple[socket.socket, socket.socket]]:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            yield ours, theirs
+
+    def test_many_changes_come_in_parts(self, ends: tuple[socket.socket, socket.socket]) -> None:
+        ours, theirs = ends
+        told = [Change(ChangeKind.CONTENT, node) for node in range(2 * CHANGES_MAX + 1)]
+        teller = Hearing(ours, ends_with=())
+        thread = threading.Thread(target=teller.tell, args=(told,))
+        thread.start()
+        heard: list[Change] = []
+        while len(heard) < len(told):
+            (part,) = receive(theirs)
+            heard += CHANGES.decode(part)
+            assert len(heard) <= CHANGES_MAX * 3
+            teller.heard()
+        thread.join(DEADLINE_S)
+        assert heard == told
+        assert not thread.is_alive()
+
+    def test_the_end_wakes_who_tells(self, ends: tuple[socket.socket, socket.socket]) -> None:
+        ours, theirs = ends
+        line = self.Line()
+        teller = Hearing(ours, ends_with=[line])
+        thread = threading.Thread(target=teller.tell, args=([Change(ChangeKind.CONTENT, 1)],))
+        thread.start()
+        receive(theirs)
+        teller.end()
+        thread.join(DEADLINE_S)
+        assert not thread.is_alive()
+        assert line.hung_up
+
+    def test_a_broken_line_ends_it(self, ends: tuple[socket.socket, socket.socket]) -> None:
+        ours, theirs = ends
+        theirs.close()
+        line = self.Line()
+        Hearing(ours, ends_with=[line]).tell([Change(ChangeKind.CONTENT, 1)])
+        assert line.hung_up
