@@ -54,7 +54,7 @@ LOG_BYTES_MAX: Final = 1024 * MIB
 CHECKPOINT_DEFERRED_S_MAX: Final = 60.0
 
 # Free space on the backing file system that writes leave alone.
-RESERVE_BYTES: Final = 4 * MIB
+RESERVE_BYTES: Final = 8 * MIB
 
 # One message on the socket between an owner and its clients.
 MESSAGE_BYTES_MAX: Final = 8 * MIB

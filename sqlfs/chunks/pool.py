@@ -195,7 +195,7 @@ class ChunkPool:
 
     def _insert(self, digest: bytes, sealed: bytes) -> None:
         self._db.write("chunk_insert", self._domain, digest)
-        self._db.write("chunk_data_insert", self._db.last_id(), sealed)
+        self._db.write_blob("chunk_data_insert", self._db.last_id(), sealed)
 
     def _count_one_more(self, digest: bytes) -> bool:
         if not self._dedupe:

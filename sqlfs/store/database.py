@@ -18,6 +18,7 @@ write could revive part of the old one.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -62,6 +63,8 @@ class Database:
         self.commits = 1 if log_frames else 0  # transactions; guarded by lock
         self.synced = 0  # of them durable; guarded by lock
         self.log_bytes = 0  # of the log that are in use; guarded by lock
+        self.log_allocated = 0  # bytes that the log's file has at least; guarded by lock
+        self.uncommitted_bytes = 0  # blobs in the open transaction; guarded by lock
         self.failure: str | None = None  # why writing has ended; guarded by lock
         self.on_commit: list[Callable[[], None]] = []  # run under lock before each commit
         self._connection = connection
@@ -77,7 +80,7 @@ class Database:
         self._sync_turn = threading.Lock()  # one sync of the log at a time; taken before lock
         self._closed = False
         self._page_size = int(connection.pragma("page_size"))
-        self.log_bytes = log_frames * self._page_size
+        self.log_bytes = self.log_allocated = log_frames * self._page_size
         connection.set_wal_hook(self._count_log)
 
     # --- statements ---------------------------------------------------------------------
@@ -104,6 +107,11 @@ class Database:
             # A statement that was checked beforehand failed half-way through an operation:
             # what the transaction holds can't be told apart any more.
             raise self._abandon(self._translated(error)) from error
+
+    def write_blob(self, name: str, id_: int, blob: bytes) -> None:
+        """Run a statement that brings a large value, which counts for the room that is needed."""
+        self.write(name, id_, blob)
+        self.uncommitted_bytes += len(blob)
 
     def last_id(self) -> int:
         return self._connection.last_insert_rowid()
@@ -273,8 +281,21 @@ class Database:
             self._base = self.lineage.id
             self.log_bytes = 0
 
+    def shrink_log(self) -> None:
+        """Give back the room of a log that has been copied, where nothing was written since."""
+        with self.lock:
+            if self._in_transaction or not self._log_is_new or self._main_unsynced:
+                return
+            try:
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            except apsw.Error as error:
+                raise self._translated(error) from error
+            self.log_allocated = 0
+
     def _count_log(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
         self.log_bytes = pages * self._page_size
+        self.log_allocated = max(self.log_allocated, self.log_bytes)
+        self.uncommitted_bytes = 0
         return apsw.SQLITE_OK
 
     # --- the whole ------------------------------------------------------------------------
@@ -289,6 +310,11 @@ class Database:
             return int(self._connection.pragma("page_count")), int(
                 self._connection.pragma("freelist_count")
             )
+
+    def bytes_due(self) -> int:
+        """Bytes by which the file will grow at the next checkpoint."""
+        pages, _ = self.page_counts()
+        return max(0, pages * self._page_size - os.fstat(self.fd).st_size)
 
     def give_back(self, pages: int) -> None:
         """Cut up to `pages` free pages off the file's end."""

@@ -55,7 +55,7 @@ class DirectSession(FileVerbs, AttributeVerbs):
         with self._reading() as volume:
             pages, free_pages = self._host.db.page_counts()
             page_size = self._host.db.page_size
-            room = max(0, self._host.work.room())
+            room = self._host.work.capacity()
             used = (pages - free_pages) * page_size
             nodes = volume.usage.nodes
         # The file system below bounds the ids too: no node without room for its row.

@@ -83,22 +83,37 @@ class Work:
         while self._has_reclaim() and self.reclaim(64):
             pass
         self._db.checkpoint(mark=True)
+        self._db.shrink_log()
         if self.room() < size + _CHANGE_BYTES:
             raise NoSpace(f"no room left for {self._db.path} on its file system")
 
     def room(self) -> int:
         """Content bytes that may still be written.
 
-        What waits in memory goes into the log and from there into the file; what is in the log
-        goes into the file, into free pages first.
+        Each goes into the log, and later into the file: into what the log's file has already,
+        and into free pages, before the file system is asked for more.
         """
         with self._db.lock:
             status = os.statvfs(self._db.path.parent)
+            waiting = self.gauge.bytes
+            available = status.f_bavail * status.f_frsize - RESERVE_BYTES - self._db.bytes_due()
             _, free = self._db.page_counts()
-            pending = self.gauge.bytes
-            available = status.f_bavail * status.f_frsize - RESERVE_BYTES - pending
-            spare = free * self._db.page_size - self._db.log_bytes - pending
-            return available if available <= spare else (available + spare) // 2
+            in_log = self._db.log_allocated - self._db.log_bytes - self._db.uncommitted_bytes
+            spare = sorted((in_log - waiting, free * self._db.page_size - waiting))
+        # Up to the lesser of the two a byte costs nothing, up to the greater once, then twice.
+        if available <= spare[1] - spare[0]:
+            return spare[0] + available
+        return (available + sum(spare)) // 2
+
+    def capacity(self) -> int:
+        """Content bytes that the volume can still take, checkpoint by checkpoint: what ``df``
+        shows."""
+        with self._db.lock:
+            status = os.statvfs(self._db.path.parent)
+            outside = status.f_bavail * status.f_frsize + self._db.log_allocated
+            _, free = self._db.page_counts()
+            growth = max(0, outside - RESERVE_BYTES - self._db.bytes_due())
+            return max(0, free * self._db.page_size + growth - self.gauge.bytes)
 
     def _has_reclaim(self) -> bool:
         return any(self._db.row("reclaim_next", v.info.id) for v in self.volumes())
