@@ -193,6 +193,9 @@ class OpenVolume:
         self.use(node)
 
     def unpin(self, session: object, node: int) -> None:
+        """Takes nothing from those who hold the node, where this session doesn't."""
+        if not self.pins[session, node]:
+            return
         if self.pins[session, node] <= 1:
             del self.pins[session, node]
         else:
