@@ -1,4 +1,4 @@
-"""A folder in memory for the images: thousands are written."""
+"""What all power cuts need."""
 
 from __future__ import annotations
 
@@ -8,11 +8,31 @@ from pathlib import Path
 
 import pytest
 
+from sqlfs.volume import file
+
 
 @pytest.fixture
 def disk_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, if there is one, for the images: thousands are written."""
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(
         prefix="sqlfs-power-", dir=memory if memory.is_dir() else tmp_path
     ) as folder:
         yield Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def nobody_watching(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else opens the images, and closing an inotify instance takes the kernel 10 ms."""
+    monkeypatch.setattr(file, "OpenWatch", NoWatch)
+
+
+class NoWatch:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def busy(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from blake3 import blake3
 
 from tests.power.image import Disk, Image, Mode
-from tests.power.record import Acknowledge, Recorder
+from tests.power.record import Acknowledge, Record
 
 CUT_VARIABLE = "SQLFS_CUT"
 
@@ -67,12 +67,12 @@ def seeds(usual: int, first: int = 1) -> list[int]:
     return list(range(first, first + usual * soak()))
 
 
-def outcomes(recorder: Recorder, seed: int, life: int, acknowledged: int) -> Iterator[Outcome]:
+def outcomes(record: Record, seed: int, life: int, acknowledged: int) -> Iterator[Outcome]:
     """All cuts of a record that leave something new; `acknowledged` held at its start."""
     wanted = os.environ.get(CUT_VARIABLE)
-    disk = Disk(recorder)
+    disk = Disk(record)
     seen: set[bytes] = set()
-    for number, event in enumerate(recorder.events, 1):
+    for number, event in enumerate(record.events, 1):
         disk.advance(event)
         if isinstance(event, Acknowledge):
             acknowledged = max(acknowledged, event.state)
@@ -85,17 +85,17 @@ def outcomes(recorder: Recorder, seed: int, life: int, acknowledged: int) -> Ite
             seen.add(key)
 
 
-def image_after(recorder: Recorder, cut: Cut) -> Image:
+def image_after(record: Record, cut: Cut) -> Image:
     """What one cut leaves."""
-    disk = Disk(recorder)
-    for event in recorder.events[: cut.event]:
+    disk = Disk(record)
+    for event in record.events[: cut.event]:
         disk.advance(event)
     return disk.image(cut.mode, cut.chance("image"))
 
 
-def random_cut(recorder: Recorder, seed: int, life: int, chance: random.Random) -> Cut:
+def random_cut(record: Record, seed: int, life: int, chance: random.Random) -> Cut:
     """The cut that a life ends with, when another one follows."""
-    return Cut(seed, life, chance.randint(1, len(recorder.events)), chance.choice(list(Mode)))
+    return Cut(seed, life, chance.randint(1, len(record.events)), chance.choice(list(Mode)))
 
 
 def _digest(image: Image, acknowledged: int) -> bytes:

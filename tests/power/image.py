@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from tests.power.record import Create, Event, Recorder, Sync, SyncFolder, Truncate, Unlink, Write
+from tests.power.record import Create, Event, Record, Sync, SyncFolder, Truncate, Unlink, Write
 
 
 class Mode(Enum):
@@ -44,12 +44,12 @@ class _File:
 class Disk:
     """The disk under a record, moved on event by event."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, record: Record) -> None:
         self._files = {
-            number: _File(bytearray(recorder.base[name]))
-            for name, number in recorder.base_files.items()
+            number: _File(bytearray(record.base[name]))
+            for name, number in record.base_files.items()
         }
-        self._names = recorder.base_files  # durable
+        self._names = record.base_files  # durable
         self._pending: list[tuple[int, Create | Unlink]] = []
         self._moved = 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -57,28 +57,35 @@ class Acknowledge:
 Event = Write | Truncate | Sync | Create | Unlink | SyncFolder | Acknowledge
 
 
-class Recorder:
-    """The record of what happens to one volume file and its log.
+@dataclass(slots=True)
+class Record:
+    """What was in a folder, and what happened to it.
 
-    What lies in `path` and beside it when the recorder is made counts as durable.  Files are
-    numbered in the order in which they were made: a name may mean several in turn.
+    ``base`` counts as durable.  Files are numbered in the order in which they were made, those
+    of the base first: a name may mean several in turn.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.base: dict[str, bytes] = {}
-        self.events: list[Event] = []  # guarded by _lock
-        self._files: dict[str, int] = {}  # what a name means now; guarded by _lock
-        self._made = 0  # guarded by _lock
-        self._lock = threading.Lock()
-        for found in sorted(path.parent.iterdir()):
-            self.base[found.name] = found.read_bytes()
-            self._files[found.name] = self._number()
+    base: dict[str, bytes]
+    events: list[Event] = field(default_factory=list)
 
     @property
     def base_files(self) -> dict[str, int]:
         """The numbers of the files that were there at the start."""
         return {name: number for number, name in enumerate(self.base)}
+
+
+class Recorder:
+    """Writes the record of one volume file and its log."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record = Record(
+            {each.name: each.read_bytes() for each in sorted(path.parent.iterdir())}
+        )
+        self._events = self.record.events  # guarded by _lock
+        self._files = self.record.base_files  # what a name means now; guarded by _lock
+        self._made = len(self._files)  # guarded by _lock
+        self._lock = threading.Lock()
 
     def acknowledge(self, state: int) -> None:
         self._append(Acknowledge(state))
@@ -86,14 +93,14 @@ class Recorder:
     def here(self) -> int:
         """The number of the next event."""
         with self._lock:
-            return len(self.events)
+            return len(self._events)
 
     def opened(self, name: str, *, is_new: bool) -> int:
         """The number of the file that `name` means; a new one if it was just made."""
         with self._lock:
             if is_new:
                 self._files[name] = self._number()
-                self.events.append(Create(self._files[name], name))
+                self._events.append(Create(self._files[name], name))
             return self._files[name]
 
     def wrote(self, file: int, offset: int, data: bytes) -> None:
@@ -107,21 +114,21 @@ class Recorder:
 
     def synced_name(self, name: str, covers: int) -> None:
         with self._lock:
-            self.events.append(Sync(self._files[name], covers))
+            self._events.append(Sync(self._files[name], covers))
 
     def unlinked(self, name: str, *, durable: bool) -> None:
         with self._lock:
             del self._files[name]
-            self.events.append(Unlink(name))
+            self._events.append(Unlink(name))
             if durable:
-                self.events.append(SyncFolder(len(self.events)))
+                self._events.append(SyncFolder(len(self._events)))
 
     def synced_folder(self, covers: int) -> None:
         self._append(SyncFolder(covers))
 
     def _append(self, event: Event) -> None:
         with self._lock:
-            self.events.append(event)
+            self._events.append(event)
 
     def _number(self) -> int:
         self._made += 1

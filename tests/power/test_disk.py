@@ -30,8 +30,8 @@ def recorder(tmp_path: Path) -> Recorder:
 
 def images(recorder: Recorder, mode: Mode, count: int = 1) -> list[Image]:
     """What cuts at the end of the record may leave."""
-    disk = Disk(recorder)
-    for event in recorder.events:
+    disk = Disk(recorder.record)
+    for event in recorder.record.events:
         disk.advance(event)
     return [disk.image(mode, random.Random(seed)) for seed in range(count)]
 
@@ -166,7 +166,9 @@ def test_a_disk_that_lies_is_found_out(disk_folder: Path) -> None:
     history = History()
     life = StoreLife(path, random.Random(1), history, syncer=LyingSyncer)
     life.run(10)
-    lost = [each.cut for each in outcomes(life.recorder, 1, 0, 0) if is_lost(each, path, history)]
+    lost = [
+        each.cut for each in outcomes(life.recorder.record, 1, 0, 0) if is_lost(each, path, history)
+    ]
     assert any(cut.mode is Mode.SYNCED for cut in lost)
     assert not any(cut.mode is Mode.KILLED for cut in lost)
 

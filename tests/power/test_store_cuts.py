@@ -13,7 +13,7 @@ from sqlfs.store import create_file, open_file
 from tests.power.cuts import Outcome, image_after, outcomes, random_cut, seeds
 from tests.power.history import History
 from tests.power.image import Image, materialize
-from tests.power.record import Recorder
+from tests.power.record import Record
 from tests.power.store_workload import StoreLife, digest_of
 
 SMALL_PAGE_BYTES = 4096
@@ -63,7 +63,7 @@ def check(outcome: Outcome, path: Path, history: History) -> None:
 
 def lives(
     seed: int, path: Path, history: History, count: int, steps: int
-) -> Iterator[tuple[int, Recorder, int]]:
+) -> Iterator[tuple[int, Record, int]]:
     """Lives in a row, each with its record and what held at its start: every one but the first
     begins with what a random cut of the one before left."""
     chance = random.Random(seed)
@@ -71,8 +71,9 @@ def lives(
     for number in range(count):
         life = StoreLife(path, chance, history)
         life.run(steps)
-        yield number, life.recorder, held
-        image = image_after(life.recorder, random_cut(life.recorder, seed, number, chance))
+        record = life.recorder.record
+        yield number, record, held
+        image = image_after(record, random_cut(record, seed, number, chance))
         history.cut_to(look_at(image, path))
         held = history.last
         materialize(image, path)
@@ -92,6 +93,6 @@ def sweep(seed: int, folder: Path, page_size: int, count: int, steps: int) -> No
     path = folder / "volume.sqlite"
     create_file(path, page_size=page_size)
     history = History()
-    for number, recorder, held in lives(seed, path, history, count, steps):
-        for outcome in outcomes(recorder, seed, number, held):
+    for number, record, held in lives(seed, path, history, count, steps):
+        for outcome in outcomes(record, seed, number, held):
             outcome.run(lambda outcome: check(outcome, path, history))

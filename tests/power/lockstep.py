@@ -1,4 +1,4 @@
-"""Lives of a volume: seeded verbs on it and, in lockstep, on the model."""
+"""Seeded verbs on a volume and, in lockstep, on the model."""
 
 from __future__ import annotations
 
@@ -6,20 +6,12 @@ import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from sqlfs.errors import SqlfsError
 from sqlfs.types import AttributeChanges, Attributes, Caller, XattrFlag
-from sqlfs.volume import VolumeFile
 from sqlfs.volume.session import Session
 from tests.model.session import ModelSession
 from tests.power.history import History
-from tests.power.record import Recorder, RecordingSyncer
-from tests.power.tree_state import Place, copy_tree, digest_of, places
-from tests.power.vfs import recording
-
-VOLUME = "v"
-CHUNK_BYTES = 4096
+from tests.power.tree_state import Place, digest_of, places
 
 # Few, so that verbs often meet what others made.
 _NAMES = [b"a", b"b", b"c", b"d", b"e"]
@@ -35,7 +27,9 @@ _OPEN_FLAGS = [
     os.O_WRONLY | os.O_SYNC,
     os.O_WRONLY | os.O_DSYNC,
 ]
-_CALLER = Caller(1000, 1001)
+CALLER = Caller(0, 0)
+
+Weighted = list[tuple[Callable[[], None], int]]
 
 
 @dataclass(slots=True)
@@ -48,45 +42,37 @@ class Side:
     def node(self, path: bytes) -> int:
         return self.session.resolve(path, follow=False).node
 
+    def release_all(self) -> None:
+        while self.handles:
+            self.session.release(self.handles.popitem()[1])
 
-def open_session(file: VolumeFile, kek: bytes | None) -> Session:
-    return file.session(VOLUME, kek=kek, atime=False)
 
+class Lockstep:
+    """Chooses verbs by `chance` and what the model holds; each state goes to `history`.
 
-class CoreLife:
-    """Runs random verbs on the volume file at `path`, recording what they do to the disk.
-
-    A life begins with what the file holds; the history goes on from there.
+    `acknowledge` is told the number of a state that has become durable by promise.
     """
 
     def __init__(
-        self, path: Path, chance: random.Random, history: History, kek: bytes | None
+        self,
+        model: ModelSession,
+        session: Session,
+        chance: random.Random,
+        history: History,
+        acknowledge: Callable[[int], None],
     ) -> None:
-        self.recorder = Recorder(path)
-        self._path = path
+        self._model = Side(model)
+        self._volume = Side(session)
         self._chance = chance
         self._history = history
-        self._kek = kek
+        self._tell = acknowledge
         self._made = 0  # handles
         self._synchronous: set[int] = set()  # handles
+        self._remember()
 
-    def run(self, steps: int) -> None:
-        with recording(self.recorder) as self._vfs:
-            self._open()
-            model = ModelSession()
-            copy_tree(self._session, model)
-            self._sides = (Side(model), Side(self._session))
-            self._remember()
-            try:
-                for _ in range(steps):
-                    self._step()
-                assert digest_of(model) == digest_of(self._session), "not in lockstep"
-            finally:
-                self._file.close()
-            self._acknowledge()
-
-    def _step(self) -> None:
-        verbs: list[tuple[Callable[[], None], int]] = [
+    def run(self, steps: int, others: Weighted) -> None:
+        """So many random steps; `others` are verbs on the file as a whole."""
+        verbs: Weighted = [
             (self._create, 8),
             (self._open_file, 5),
             (self._write, 14),
@@ -96,7 +82,6 @@ class CoreLife:
             (self._rmdir, 2),
             (self._symlink, 2),
             (self._link, 2),
-            (self._clone, 2),
             (self._unlink, 4),
             (self._rename, 6),
             (self._chmod, 2),
@@ -104,40 +89,50 @@ class CoreLife:
             (self._removexattr, 1),
             (self._fsync, 6),
             (self._fsyncdir, 2),
-            (self._sync, 1),
-            (self._commit, 3),
-            (self._checkpoint, 3),
-            (self._reclaim, 2),
-            (self._reopen, 1),
+            *others,
         ]
-        (verb,) = self._chance.choices([verb for verb, _ in verbs], [often for _, often in verbs])
-        verb()
+        for _ in range(steps):
+            (verb,) = self._chance.choices(
+                [verb for verb, _ in verbs], [often for _, often in verbs]
+            )
+            verb()
 
-    # --- lockstep ---
+    def acknowledge(self) -> None:
+        """What the model holds now is durable by promise."""
+        self._tell(self._state)
+
+    def reopened(self, session: Session) -> None:
+        """The volume's session has become another one."""
+        self._volume.session = session
+
+    def release_all(self) -> None:
+        for side in (self._model, self._volume):
+            side.release_all()
+        self._remember()
+
+    def clone(self) -> None:
+        path, at, name = self._file_path(), self._directory(), self._name()
+        if path is not None:
+            self._both(
+                lambda side: side.session.clone(side.node(path), side.node(at), name, CALLER)
+            )
+
+    # --- both ---
 
     def _both(self, verb: Callable[[Side], object]) -> None:
         """Run a verb on the model, remember the state it leads to, and run it on the volume."""
-        outcomes: list[type[SqlfsError] | None] = []
-        for side in self._sides:
-            try:
-                verb(side)
-                outcomes.append(None)
-            except SqlfsError as error:
-                outcomes.append(type(error))
-            if side is self._sides[0]:
-                self._remember()
-        assert outcomes[0] == outcomes[1], "not in lockstep"
+        expected = _error_of(lambda: verb(self._model))
+        self._remember()
+        found = _error_of(lambda: verb(self._volume))
+        assert found == expected, f"error {found} where the model has {expected}"
 
     def _remember(self) -> None:
-        self._state = self._history.add(digest_of(self._sides[0].session))
-
-    def _acknowledge(self) -> None:
-        self.recorder.acknowledge(self._state)
+        self._state = self._history.add(digest_of(self._model.session))
 
     # --- what to do it to ---
 
     def _places(self, wanted: Callable[[Attributes], bool]) -> list[Place]:
-        return [each for each in places(self._sides[0].session) if wanted(each[1])]
+        return [each for each in places(self._model.session) if wanted(each[1])]
 
     def _directory(self) -> bytes:
         return self._chance.choice(self._places(lambda there: there.is_dir))[0]
@@ -154,7 +149,7 @@ class CoreLife:
         return self._chance.choice(_NAMES)
 
     def _handle(self) -> int | None:
-        handles = list(self._sides[0].handles)
+        handles = list(self._model.handles)
         return self._chance.choice(handles) if handles else None
 
     def _data(self) -> bytes:
@@ -170,7 +165,7 @@ class CoreLife:
 
         def verb(side: Side) -> None:
             _, side.handles[number] = side.session.create(
-                side.node(at), name, 0o644, os.O_RDWR, _CALLER
+                side.node(at), name, 0o644, os.O_RDWR, CALLER
             )
 
         self._both(verb)
@@ -190,7 +185,7 @@ class CoreLife:
 
     def _new_handle(self) -> int | None:
         self._made += 1
-        return self._made if len(self._sides[0].handles) < _HANDLES_MAX else None
+        return self._made if len(self._model.handles) < _HANDLES_MAX else None
 
     def _write(self) -> None:
         number, data = self._handle(), self._data()
@@ -199,7 +194,7 @@ class CoreLife:
             return
         self._both(lambda side: side.session.write(side.handles[number], offset, data))
         if number in self._synchronous:
-            self._acknowledge()
+            self.acknowledge()
 
     def _release(self) -> None:
         number = self._handle()
@@ -210,14 +205,14 @@ class CoreLife:
         number, data_only = self._handle(), self._chance.random() < 0.5
         if number is not None:
             self._both(lambda side: side.session.fsync(side.handles[number], data_only))
-            self._acknowledge()
+            self.acknowledge()
 
     # --- names ---
 
     def _mkdir(self) -> None:
         at, name = self._directory(), self._name()
         if at.count(b"/") < _DIRECTORY_DEPTH_MAX:
-            self._both(lambda side: side.session.mkdir(side.node(at), name, 0o755, _CALLER))
+            self._both(lambda side: side.session.mkdir(side.node(at), name, 0o755, CALLER))
 
     def _rmdir(self) -> None:
         at, name = self._directory(), self._name()
@@ -225,19 +220,12 @@ class CoreLife:
 
     def _symlink(self) -> None:
         at, name, target = self._directory(), self._name(), b"../" + self._name()
-        self._both(lambda side: side.session.symlink(side.node(at), name, target, _CALLER))
+        self._both(lambda side: side.session.symlink(side.node(at), name, target, CALLER))
 
     def _link(self) -> None:
         path, at, name = self._file_path(), self._directory(), self._name()
         if path is not None:
             self._both(lambda side: side.session.link(side.node(path), side.node(at), name))
-
-    def _clone(self) -> None:
-        path, at, name = self._file_path(), self._directory(), self._name()
-        if path is not None:
-            self._both(
-                lambda side: side.session.clone(side.node(path), side.node(at), name, _CALLER)
-            )
 
     def _unlink(self) -> None:
         path = self._any()
@@ -256,7 +244,7 @@ class CoreLife:
     def _fsyncdir(self) -> None:
         path = self._directory()
         self._both(lambda side: side.session.fsyncdir(side.node(path)))
-        self._acknowledge()
+        self.acknowledge()
 
     # --- attributes ---
 
@@ -266,50 +254,36 @@ class CoreLife:
             self._both(lambda side: side.session.setattr(side.node(path), changes))
 
     def _chmod(self) -> None:
-        path, chance = self._any(), self._chance
+        path, chance = self._any(_is_no_symlink), self._chance
         changes = AttributeChanges(mode=chance.randrange(0o1000), uid=chance.randrange(9))
         if path is not None:
             self._both(lambda side: side.session.setattr(side.node(path), changes))
 
     def _setxattr(self) -> None:
-        path, name, value = self._any(), self._chance.choice(_XATTRS), self._data()[:600]
+        path, name, value = (
+            self._any(_is_no_symlink),
+            self._chance.choice(_XATTRS),
+            self._data()[:600],
+        )
         if path is not None:
             self._both(
                 lambda side: side.session.setxattr(side.node(path), name, value, XattrFlag.NONE)
             )
 
     def _removexattr(self) -> None:
-        path, name = self._any(), self._chance.choice(_XATTRS)
+        path, name = self._any(_is_no_symlink), self._chance.choice(_XATTRS)
         if path is not None:
             self._both(lambda side: side.session.removexattr(side.node(path), name))
 
-    # --- the whole file ---
 
-    def _sync(self) -> None:
-        self._session.sync()
-        self._acknowledge()
+def _error_of(verb: Callable[[], object]) -> int | None:
+    try:
+        verb()
+    except OSError as error:
+        return error.errno
+    return None
 
-    def _commit(self) -> None:
-        self._file.commit()
 
-    def _checkpoint(self) -> None:
-        self._file.checkpoint()
-        self._acknowledge()
-
-    def _reclaim(self) -> None:
-        self._file.reclaim()
-
-    def _reopen(self) -> None:
-        for side in self._sides:
-            while side.handles:
-                side.session.release(side.handles.popitem()[1])
-        self._remember()
-        self._file.close()
-        self._acknowledge()
-        self._open()
-        self._sides[1].session = self._session
-
-    def _open(self) -> None:
-        syncer = RecordingSyncer(self.recorder)
-        self._file = VolumeFile.open(self._path, background=False, vfs=self._vfs, syncer=syncer)
-        self._session = open_session(self._file, self._kek)
+def _is_no_symlink(there: Attributes) -> bool:
+    # The kernel lets nobody change the mode or the xattrs of one.
+    return not there.is_symlink

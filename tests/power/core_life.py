@@ -1,0 +1,82 @@
+"""A life of a volume in the process that owns its file."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from sqlfs.volume import VolumeFile
+from sqlfs.volume.session import Session
+from tests.model.session import ModelSession
+from tests.power.history import History
+from tests.power.lockstep import Lockstep
+from tests.power.record import Record, Recorder, RecordingSyncer
+from tests.power.tree_state import digest_of
+from tests.power.vfs import recording
+
+VOLUME = "main"
+
+
+def open_session(file: VolumeFile, kek: bytes | None) -> Session:
+    return file.session(VOLUME, kek=kek, atime=False)
+
+
+class CoreLife:
+    """Nothing happens by itself: commits are asked for, and a seed gives the same record again."""
+
+    def __init__(self, path: Path, kek: bytes | None) -> None:
+        self._path = path
+        self._kek = kek
+
+    def run(
+        self, model: ModelSession, chance: random.Random, history: History, steps: int
+    ) -> Record:
+        """So many steps from what the file and `model` hold; what they did to the disk."""
+        self._recorder = Recorder(self._path)
+        with recording(self._recorder) as self._vfs:
+            session = self._open()
+            both = Lockstep(model, session, chance, history, self._recorder.acknowledge)
+            self._both = both
+            try:
+                both.run(
+                    steps,
+                    [
+                        (both.clone, 2),
+                        (self._sync, 1),
+                        (self._commit, 3),
+                        (self._checkpoint, 3),
+                        (self._reclaim, 2),
+                        (self._reopen, 1),
+                    ],
+                )
+                assert digest_of(model) == digest_of(self._session), "not in lockstep"
+            finally:
+                self._file.close()
+            both.acknowledge()
+        return self._recorder.record
+
+    def _open(self) -> Session:
+        syncer = RecordingSyncer(self._recorder)
+        self._file = VolumeFile.open(self._path, background=False, vfs=self._vfs, syncer=syncer)
+        self._session = open_session(self._file, self._kek)
+        return self._session
+
+    def _sync(self) -> None:
+        self._session.sync()
+        self._both.acknowledge()
+
+    def _commit(self) -> None:
+        self._file.commit()
+
+    def _checkpoint(self) -> None:
+        self._file.checkpoint()
+        self._both.acknowledge()
+
+    def _reclaim(self) -> None:
+        self._file.reclaim()
+
+    def _reopen(self) -> None:
+        self._both.release_all()
+        self._file.close()
+        self._both.acknowledge()
+        self._both.reopened(self._open())
