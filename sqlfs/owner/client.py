@@ -19,6 +19,7 @@ from sqlfs.errors import (
     WrongPassphrase,
 )
 from sqlfs.limits import IO_BYTES_MAX
+from sqlfs.maintenance import Finding, check_file
 from sqlfs.owner.codec import encode_error
 from sqlfs.owner.frames import REQUEST_BYTES_MAX, Malformed, pack, receive, send
 from sqlfs.owner.hearing import HEARD_S_MAX, Hearing
@@ -175,6 +176,9 @@ class Client:
 
     def checkpoint(self) -> None:
         self._file.checkpoint()
+
+    def check(self, deep: bool) -> list[Finding]:
+        return check_file(self._file, deep=deep)
 
     def unmount(self, mountpoints: list[str]) -> None:
         # The answer goes first: the owner may be gone before it could follow.

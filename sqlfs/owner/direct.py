@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlfs.crypto import KdfParameters
 from sqlfs.limits import CHUNK_BYTES_DEFAULT
+from sqlfs.maintenance import Finding, check_file
 from sqlfs.owner.rendezvous import spellings
 from sqlfs.owner.server import Server
 from sqlfs.owner.store import Passphrase, Store, as_bytes
@@ -100,6 +101,9 @@ class DirectStore(Store):
 
     def checkpoint(self) -> None:
         self._file.checkpoint()
+
+    def check(self, *, deep: bool = False) -> list[Finding]:
+        return check_file(self._file, deep=deep)
 
     def unmount(self, where: str) -> None:
         self._server.end_mount(spellings(where))()

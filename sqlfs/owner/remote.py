@@ -18,6 +18,7 @@ from sqlfs.errors import (
     WrongPassphrase,
 )
 from sqlfs.limits import CHUNK_BYTES_DEFAULT, IO_BYTES_MAX
+from sqlfs.maintenance import Finding
 from sqlfs.owner.channel import Channel, Farewell, proxied
 from sqlfs.owner.rendezvous import spellings
 from sqlfs.owner.store import Passphrase, Store, as_bytes
@@ -41,6 +42,7 @@ class _Owner:
     mounts = proxied(Control.mounts)
     info = proxied(Control.info)
     checkpoint = proxied(Control.checkpoint)
+    check = proxied(Control.check)
     unmount = proxied(Control.unmount)
     open_session = proxied(Control.open_session)
     listen = proxied(Control.listen)
@@ -153,6 +155,9 @@ class RemoteStore(Store):
 
     def checkpoint(self) -> None:
         self._owner.checkpoint()
+
+    def check(self, *, deep: bool = False) -> list[Finding]:
+        return self._owner.check(deep)
 
     def unmount(self, where: str) -> None:
         try:

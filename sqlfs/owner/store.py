@@ -11,6 +11,7 @@ from typing import Self
 from sqlfs.crypto import KdfParameters
 from sqlfs.errors import Invalid, NoSuchVolume
 from sqlfs.limits import CHUNK_BYTES_DEFAULT
+from sqlfs.maintenance import Finding
 from sqlfs.types import MountInfo, VolumeInfo, VolumeUsage
 from sqlfs.volume.files import FileSystem
 from sqlfs.volume.session import Session
@@ -92,6 +93,11 @@ class Store(ABC):
     @abstractmethod
     def checkpoint(self) -> None:
         """Bring everything that is durable from the log into the file."""
+
+    @abstractmethod
+    def check(self, *, deep: bool = False) -> list[Finding]:
+        """What is wrong with the file; empty when it is sound.  Encrypted volumes are checked
+        whole while a session has them unlocked; `deep` reads all content too."""
 
     @abstractmethod
     def unmount(self, where: str) -> None:

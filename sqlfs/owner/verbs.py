@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, get_type_hints
 
 from sqlfs.crypto import KdfParameters, KeySlot
+from sqlfs.maintenance import Finding
 from sqlfs.owner.codec import Codec, codec_of
 from sqlfs.owner.frames import Malformed
 from sqlfs.types import Change, MountInfo, VolumeInfo, VolumeUsage
@@ -71,6 +72,8 @@ class Control(Protocol):
     def info(self) -> dict[str, object]: ...
 
     def checkpoint(self) -> None: ...
+
+    def check(self, deep: bool) -> list[Finding]: ...
 
     def unmount(self, mountpoints: list[str]) -> None:
         """End the mount at one of `mountpoints` (the same one, spelt differently).  The owner's
