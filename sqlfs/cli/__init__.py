@@ -1,0 +1,1 @@
+"""The ``sqlfs`` command: text for people, ``--json`` for programs."""

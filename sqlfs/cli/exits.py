@@ -31,6 +31,7 @@ class Exit(IntEnum):
     IN_USE = 6
     UNSUPPORTED = 7  # not a volume file, or one of a newer format
     INTERRUPTED = 130  # by SIGINT, as shells say it
+    BROKEN_PIPE = 141  # by SIGPIPE, as shells say it
 
 
 # What the class says goes before what the errno says; the first class that fits counts.
