@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from sqlfs.errors import AlreadyExists, IsADirectory, NotFound
+from sqlfs.errors import AlreadyExists, IsADirectory, NotFound, SqlfsError
 from sqlfs.limits import NAME_BYTES_MAX
 from sqlfs.types import AttributeChanges
 from sqlfs.volume.session import Session
@@ -253,3 +253,13 @@ def test_congestion_ends(session: Session) -> None:
 def test_close_is_idempotent(session: Session) -> None:
     session.close()
     session.close()
+
+
+def test_a_closed_session_does_nothing_more(session: Session, other: Session) -> None:
+    node = make_file(session, b"a")
+    session.close()
+    with pytest.raises(SqlfsError):
+        session.getattr(node)
+    with pytest.raises(SqlfsError):
+        session.mkdir(other.root, b"b", 0o755, ME)
+    assert names(other) == [b"a"]

@@ -68,6 +68,12 @@ def test_written_in_pieces(session: Session) -> None:
     assert content(session, node) == data
 
 
+def test_one_write_and_one_read_of_many_megabytes(session: Session) -> None:
+    data = noise(9 * MIB)
+    node = make_file(session, b"a", data)
+    assert content(session, node) == data
+
+
 def test_written_backwards(session: Session) -> None:
     data = noise(100_000)
     node = make_file(session, b"a")

@@ -187,3 +187,19 @@ def test_a_handle_of_somebody_else_counts(session: Session, other: Session) -> N
     other.close()
     with pytest.raises(NotFound):
         session.getattr(node)
+
+
+def test_unpin_of_what_is_not_pinned(session: Session, other: Session) -> None:
+    """Takes nothing from those who hold the node."""
+    node = make_file(session, b"a", b"data" * 3000)
+    handle = session.open(node, os.O_RDONLY)
+    session.pin(node)
+    other.unpin(node)
+    other.unpin(node)
+    session.unlink(session.root, b"a")
+    assert session.read(handle, 0, 4) == b"data"
+    session.release(handle)
+    assert session.getattr(node).nlink == 0
+    session.unpin(node)
+    with pytest.raises(NotFound):
+        session.getattr(node)

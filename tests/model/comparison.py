@@ -167,6 +167,11 @@ class Comparison:
     def files(self) -> list[int]:
         return [node for node in self.known if self._is(node, stat.S_IFREG)]
 
+    def entries(self) -> list[tuple[int, bytes]]:
+        """Every placement, as directory and name."""
+        nodes = [self._nodes[node] for node in self.directories()]
+        return [(node.id, name) for node in nodes for name in node.children]
+
     def _is(self, node: int, type_: int) -> bool:
         return node in self._nodes and stat.S_IFMT(self._nodes[node].mode) == type_
 

@@ -87,7 +87,7 @@ class VolumeMachine(RuleBasedStateMachine):
 
     @initialize()
     def plant(self) -> None:
-        """Directories to work in from the start, and a file, open at each door."""
+        """Directories to work in from the start, and an open file."""
         root = self._both.root
         self._both.make(0, lambda s, on: s.mkdir(on.node(root), b"a", 0o755, ME))
         self._both.make(1, lambda s, on: s.mkdir(on.node(root), b"b", 0o755, ME))
@@ -95,11 +95,15 @@ class VolumeMachine(RuleBasedStateMachine):
 
     def _open_some(self) -> None:
         """For the verbs that need a handle: there is always one that is or was open."""
-        root, name = self._both.root, b"new%d" % len(self._both.known)
-        if not self._both.files():
-            self._both.create(0, lambda s, on: s.create(on.node(root), name, 0o644, 0, ME))
-        for door in range(DOORS):
-            self._both.open(door, self._both.files()[0], os.O_RDWR)
+        root, files = self._both.root, self._both.files()
+        door = len(self._both.known) % DOORS
+        if files:
+            self._both.open(door, files[0], os.O_RDWR)
+        else:
+            name = b"new%d" % len(self._both.known)
+            self._both.create(
+                door, lambda s, on: s.create(on.node(root), name, 0o644, os.O_RDWR, ME)
+            )
 
     def teardown(self) -> None:
         try:
@@ -126,6 +130,13 @@ class VolumeMachine(RuleBasedStateMachine):
         """Mostly a regular file that is there."""
         files = self._both.files()
         return self._any(pick) if pick % ODD == ODD - 1 or not files else files[pick % len(files)]
+
+    def _entry(self, pick: int, name: bytes) -> tuple[int, bytes]:
+        """Mostly an entry that is there, as directory and name; else `name` anywhere."""
+        entries = self._both.entries()
+        if pick % ODD == ODD - 1 or not entries:
+            return self._any(pick), name
+        return entries[pick % len(entries)]
 
     # --- names ---
 
@@ -160,27 +171,27 @@ class VolumeMachine(RuleBasedStateMachine):
         self._both.make(door, lambda s, on: s.clone(on.node(it), on.node(at), name, ME))
         self._both.check_contents()
 
-    @rule(door=DOOR, parent=PICK, name=NAMES)
-    def unlink(self, door: int, parent: int, name: bytes) -> None:
-        at = self._directory_of(parent)
+    @rule(door=DOOR, pick=PICK, name=NAMES)
+    def unlink(self, door: int, pick: int, name: bytes) -> None:
+        at, name = self._entry(pick, name)
         self._both.run(door, lambda s, on: s.unlink(on.node(at), name))
 
-    @rule(door=DOOR, parent=PICK, name=NAMES)
-    def rmdir(self, door: int, parent: int, name: bytes) -> None:
-        at = self._directory_of(parent)
+    @rule(door=DOOR, pick=PICK, name=NAMES)
+    def rmdir(self, door: int, pick: int, name: bytes) -> None:
+        at, name = self._entry(pick, name)
         self._both.run(door, lambda s, on: s.rmdir(on.node(at), name))
 
-    @rule(door=DOOR, parent=PICK, name=NAMES, new_parent=PICK, new_name=NAMES, flags=RENAMES)
+    @rule(door=DOOR, pick=PICK, name=NAMES, new_parent=PICK, new_name=NAMES, flags=RENAMES)
     def rename(
         self,
         door: int,
-        parent: int,
+        pick: int,
         name: bytes,
         new_parent: int,
         new_name: bytes,
         flags: RenameFlag,
     ) -> None:
-        at, to = self._directory_of(parent), self._directory_of(new_parent)
+        (at, name), to = self._entry(pick, name), self._directory_of(new_parent)
         self._both.run(
             door, lambda s, on: s.rename(on.node(at), name, on.node(to), new_name, flags)
         )
@@ -294,12 +305,12 @@ class VolumeMachine(RuleBasedStateMachine):
 
     @rule(door=DOOR, node=PICK)
     def pin(self, door: int, node: int) -> None:
-        it = self._any(node)
+        it = self._file(node)
         self._both.run(door, lambda s, on: s.pin(on.node(it)))
 
     @rule(door=DOOR, node=PICK)
     def unpin(self, door: int, node: int) -> None:
-        it = self._any(node)
+        it = self._file(node)
         self._both.run(door, lambda s, on: s.unpin(on.node(it)))
 
     @rule(door=DOOR)
