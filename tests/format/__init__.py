@@ -1,0 +1,1 @@
+"""The format's document against the implementation, and against a reader made from it alone."""

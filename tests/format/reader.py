@@ -1,0 +1,273 @@
+"""A reader of volume files, written from ``sql/FORMAT.md`` alone: nothing of ``sqlfs`` is used.
+
+It is strict: whatever the format says that a writer must do is required here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.format.unsealing import (
+    ATIME,
+    CHUNK,
+    COUNTER,
+    MANIFEST,
+    MOUNT,
+    NAME,
+    NODE,
+    RECLAIM,
+    VOLUME,
+    XATTR,
+    Keys,
+    Slot,
+    keyed,
+    require,
+)
+
+FANOUT = 128
+
+
+@dataclass(frozen=True)
+class Reference:
+    level: int
+    length: int
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class Node:
+    id: int
+    mode: int
+    uid: int
+    gid: int
+    nlink: int
+    rdev: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    btime_ns: int
+    atime_ns: int
+    has_xattrs: bool
+    inline: bytes | None
+    root: Reference | None
+
+
+class VolumeFileReader:
+    """A volume file that is complete without its log."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)
+        require(self._pragma("application_id") == 0x73716C66, "application_id")
+        require(self._pragma("user_version") == 1, "user_version")
+        require(self._pragma("auto_vacuum") == 2, "auto_vacuum")
+        require(self.rows("SELECT * FROM feature WHERE required") == [], "unknown feature")
+
+    def _pragma(self, name: str) -> object:
+        return self.rows(f"PRAGMA {name}")[0][0]
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        return self._connection.execute(query, parameters).fetchall()
+
+    def volume(self, name: str, passphrase: bytes | None = None) -> VolumeReader:
+        (row,) = self.rows(
+            "SELECT id, uuid, root, domain, encrypted, generation, chunk_size, dedupe, epoch,"
+            " created, sealed FROM volume WHERE name = ?",
+            name,
+        )
+        id_, uuid, root, domain, encrypted, generation, chunk_size, dedupe, epoch, created, seal = (
+            row
+        )
+        keys = Keys.plain()
+        if encrypted:
+            assert passphrase is not None
+            slots = self.rows(
+                "SELECT slot, generation, memory_kib, passes, lanes, salt, commitment, wrapped"
+                " FROM key_slot WHERE volume = ?",
+                id_,
+            )
+            keys = Keys.of(Slot(*slots[0]).master(passphrase, uuid), generation)
+        settings = struct.pack(
+            "<QQQBBQQ", root, domain, chunk_size, encrypted, dedupe, epoch, created
+        )
+        require(keys.open(VOLUME, (uuid, id_), seal) == settings + name.encode(), "settings")
+        require(domain == (id_ if encrypted else 0), "key domain")
+        return VolumeReader(self, keys, id_, uuid, root, domain, chunk_size, bool(dedupe))
+
+    def reference_counts(self, domain: int) -> dict[bytes, int]:
+        """As the file has them."""
+        return dict(self.rows("SELECT digest, refs FROM chunk WHERE domain = ?", domain))
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@dataclass(frozen=True)
+class VolumeReader:
+    file: VolumeFileReader
+    keys: Keys
+    id: int
+    uuid: bytes
+    root: int
+    domain: int
+    chunk_size: int
+    dedupe: bool
+
+    # --- rows ---
+
+    def nodes(self) -> dict[int, Node]:
+        found = {}
+        query = "SELECT id, since, generation, sealed FROM node WHERE volume = ?"
+        for id_, since, generation, sealed in self.file.rows(query, self.id):
+            require(generation == self.keys.generation, "key generation")
+            node = self._node(id_, self.keys.open(NODE, (self.uuid, id_, since), sealed))
+            found[id_] = node
+        return found
+
+    def _node(self, id_: int, body: bytes) -> Node:
+        mode, uid, gid, nlink, rdev, size, mtime, ctime, btime, atime, flags, kind = (
+            struct.unpack_from("<IIIIQQqqqqBB", body)
+        )
+        require(flags in (0, 1), "flags")
+        inline, root, content = None, None, body[66:]
+        if kind == 1:
+            require(len(content) == size > 0, "inline content")
+            inline = content
+        elif kind == 2:
+            root = Reference(*struct.unpack("<BQ32s", content))
+        else:
+            require(kind == 0 and not content, "content kind")
+        small = stat.S_ISLNK(mode) or (stat.S_ISREG(mode) and 0 < size <= 512)
+        require(small == (inline is not None), "canonical form")
+        for (later,) in self.file.rows("SELECT sealed FROM atime WHERE node = ?", id_):
+            (atime,) = struct.unpack("<q", self.keys.open(ATIME, (self.uuid, id_), later))
+        return Node(
+            id_, mode, uid, gid, nlink, rdev, size, mtime, ctime, btime, atime, bool(flags),
+            inline, root,
+        )  # fmt: skip
+
+    def entries(self, parent: int) -> dict[bytes, int]:
+        """Names and children of a directory, in order."""
+        found: dict[bytes, int] = {}
+        query = "SELECT id, tag, child, since, sealed FROM edge WHERE parent = ? ORDER BY id"
+        for id_, tag, child, since, sealed in self.file.rows(query, parent):
+            name = self.keys.open(NAME, (self.uuid, parent, id_, child, since), sealed)
+            message = struct.pack("<q", parent) + name
+            require(tag == keyed(self.keys.name_tag, message, 16), "tag of a name")
+            found[name] = child
+        return found
+
+    def tree(self) -> dict[bytes, int]:
+        """Every path, and the node there."""
+        nodes = self.nodes()
+        found, waiting = {b"/": self.root}, [(b"/", self.root)]
+        while waiting:
+            path, directory = waiting.pop()
+            for name, child in self.entries(directory).items():
+                found[path + name] = child
+                if stat.S_ISDIR(nodes[child].mode):
+                    waiting.append((path + name + b"/", child))
+        return found
+
+    def xattrs(self, node: int) -> dict[bytes, bytes]:
+        found = {}
+        query = "SELECT tag, since, sealed FROM xattr WHERE node = ?"
+        for tag, since, sealed in self.file.rows(query, node):
+            body = self.keys.open(XATTR, (self.uuid, node, tag, since), sealed)
+            name, value = body[1 : 1 + body[0]], body[1 + body[0] :]
+            message = struct.pack("<q", node) + name
+            require(tag == keyed(self.keys.xattr_tag, message, 16), "tag of an xattr")
+            found[name] = value
+        return found
+
+    def counters(self) -> tuple[int, int]:
+        """Nodes, and bytes of regular files."""
+        ((sealed,),) = self.file.rows("SELECT sealed FROM counter WHERE volume = ?", self.id)
+        nodes, size = struct.unpack("<QQ", self.keys.open(COUNTER, (self.uuid,), sealed))
+        return nodes, size
+
+    def orphans(self) -> set[int]:
+        return {node for (node,) in self.file.rows("SELECT node FROM orphan")}
+
+    def reclaimed(self) -> Iterator[Reference]:
+        for (sealed,) in self.file.rows("SELECT sealed FROM reclaim WHERE volume = ?", self.id):
+            level, digest = struct.unpack("<B32s", self.keys.open(RECLAIM, (self.id,), sealed))
+            yield Reference(level, 0, digest)
+
+    def mounts(self) -> Iterator[tuple[int, bool, bytes, bytes]]:
+        """Process, read-only, door, place."""
+        for id_, sealed in self.file.rows("SELECT id, sealed FROM mount WHERE volume = ?", self.id):
+            body = self.keys.open(MOUNT, (self.uuid, id_), sealed)
+            door, place = body[9:].split(b"\0")
+            yield int.from_bytes(body[:8], "little"), bool(body[8]), door, place
+
+    # --- content ---
+
+    def content(self, node: Node) -> bytes:
+        """All bytes of a file that is not too large for this."""
+        whole = bytearray(node.size)
+        for offset, piece in self.pieces(node):
+            whole[offset : offset + len(piece)] = piece
+        return bytes(whole)
+
+    def pieces(self, node: Node) -> Iterator[tuple[int, bytes]]:
+        """Offset and bytes of whatever is no hole, in order."""
+        if node.inline is not None:
+            yield 0, node.inline
+        if node.root is not None:
+            slots = -(-node.size // self.chunk_size)
+            level = 0
+            while FANOUT**level < slots:
+                level += 1
+            require(node.root.level == level, "lowest level")
+            for slot, chunk in self._chunks(node.root, 0):
+                piece = self._load(chunk)
+                offset = slot * self.chunk_size
+                require(len(piece) == min(self.chunk_size, node.size - offset), "chunk's length")
+                require(any(piece), "canonical hole")
+                yield offset, piece
+
+    def _chunks(self, at: Reference, first: int) -> Iterator[tuple[int, Reference]]:
+        if at.level == 0:
+            yield first, at
+            return
+        for number, entry in enumerate(self.manifest(at)):
+            if entry is not None:
+                yield from self._chunks(entry, first + number * FANOUT ** (at.level - 1))
+
+    def manifest(self, at: Reference) -> list[Reference | None]:
+        body = self._load(at)
+        version, level, count = struct.unpack_from("<BBH", body)
+        require((version, level) == (1, at.level) and 1 <= count <= FANOUT, "manifest")
+        entries: list[Reference | None] = []
+        for flags, length, digest in struct.iter_unpack("<BQ32s", body[4:]):
+            if flags == 1:
+                entries.append(Reference(level - 1, length, digest))
+            else:
+                require(flags == 0 and length == 0 and not any(digest), "hole")
+                entries.append(None)
+        require(len(entries) == count and entries[-1] is not None, "entries")
+        total = sum(entry.length for entry in entries if entry is not None)
+        require(at.length in (total, 0), "length beneath a manifest")
+        return entries
+
+    def _load(self, at: Reference) -> bytes:
+        ((sealed,),) = self.file.rows(
+            "SELECT sealed FROM chunk JOIN chunk_data USING (id) WHERE domain = ? AND digest = ?",
+            self.domain,
+            at.digest,
+        )
+        if at.level:
+            body = self.keys.open(MANIFEST, (self.domain, at.digest, at.level), sealed)
+            key = self.keys.manifest_id
+        else:
+            body = self.keys.open(CHUNK, (self.domain, at.digest), sealed)
+            require(len(body) == at.length, "length of a chunk")
+            key = self.keys.chunk_id
+        require((at.digest == keyed(key, body, 32)) == self.dedupe, "digest")
+        return body

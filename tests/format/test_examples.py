@@ -1,0 +1,224 @@
+"""The worked examples: computed with the implementation, and once more without it."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from sqlfs.chunks.reference import Reference, encode_manifest
+from sqlfs.crypto import KdfParameters, KeySlot, Purpose, Sealer, derive_kek, make_slot, unwrap
+from sqlfs.namespace import NodeRecord, encode_node
+from sqlfs.store.lineage import Identity, Lineage
+from tests.format import lineage, unsealing
+from tests.format.document import Example, examples, parse
+from tests.format.unsealing import Keys, Slot, keyed
+
+EXAMPLES = examples()
+
+
+def aad_of_name(example: Example) -> tuple[bytes, int, int, int, int]:
+    parent, edge, child, since = map(example.number, ("parent", "edge", "child", "since"))
+    return example.raw("volume uuid"), parent, edge, child, since
+
+
+def generation_of(example: Example) -> int:
+    return example.number("key generation")
+
+
+# --- the document itself ---
+
+
+def test_the_examples_that_were_promised_are_there() -> None:
+    assert set(EXAMPLES) == {
+        "lineage-record",
+        "plain-node",
+        "encrypted-name",
+        "chunk-id",
+        "chunk-id-plain",
+        "manifest",
+        "key-slot",
+    }
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_counts_of_bytes_are_true(name: str) -> None:
+    example = EXAMPLES[name]
+    pieces = example.steps + example.pieces
+    assert [piece.length for piece in pieces] == [len(piece.value) for piece in pieces]
+    assert example.total == len(example.result)
+
+
+def test_a_line_that_is_no_examples_is_refused() -> None:
+    with pytest.raises(ValueError, match="bytez"):
+        parse("bytez 1  codec  00")
+
+
+# --- with the implementation ---
+
+
+def sealer_of(example: Example) -> Sealer:
+    return Sealer.from_master(example.raw("master key"), generation_of(example))
+
+
+def test_lineage_record() -> None:
+    example = EXAMPLES["lineage-record"]
+    record = Lineage(
+        generation=example.number("generation"),
+        id=example.raw("id"),
+        base=example.raw("base"),
+        mark=Identity(example.number("inode"), example.number("birth time")),
+        written_ns=example.number("written"),
+    )
+    assert record.encode() == example.result
+    assert Lineage.decode(example.result) == record
+
+
+def test_plain_node() -> None:
+    example = EXAMPLES["plain-node"]
+    number = example.number
+    record = NodeRecord(
+        id=number("node"),
+        since=number("since"),
+        mode=number("mode"),
+        uid=number("uid"),
+        gid=number("gid"),
+        nlink=number("nlink"),
+        rdev=number("rdev"),
+        size=number("size"),
+        mtime_ns=number("mtime"),
+        ctime_ns=number("ctime"),
+        btime_ns=number("btime"),
+        atime_ns=number("atime"),
+        inline=example.raw("content"),
+    )
+    aad = (example.raw("volume uuid"), record.id, record.since)
+    assert Sealer.plain().seal(Purpose.NODE, aad, encode_node(record)) == example.result
+
+
+def test_encrypted_name() -> None:
+    example = EXAMPLES["encrypted-name"]
+    sealer, aad, name = sealer_of(example), aad_of_name(example), example.raw("name")
+    assert sealer.seal(Purpose.NAME, aad, name) == example.result
+    assert sealer.open(Purpose.NAME, aad, example.result, "the example") == name
+    assert sealer.name_tag(example.number("parent"), name) == example.step("tag")
+
+
+def test_chunk_ids() -> None:
+    encrypted, plain = EXAMPLES["chunk-id"], EXAMPLES["chunk-id-plain"]
+    assert sealer_of(encrypted).chunk_id(encrypted.raw("chunk")) == encrypted.result
+    assert Sealer.plain().chunk_id(plain.raw("chunk")) == plain.result
+
+
+def test_manifest() -> None:
+    example = EXAMPLES["manifest"]
+    sealer = sealer_of(example)
+    chunks = example.raw("first chunk"), example.raw("second chunk")
+    entries = [Reference(0, len(chunk), sealer.chunk_id(chunk)) for chunk in chunks]
+    manifest = encode_manifest(example.number("level"), entries)
+    assert manifest == example.result
+    assert sealer.manifest_id(manifest) == example.step("manifest id")
+
+
+def test_key_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    example = EXAMPLES["key-slot"]
+    uuid, slot_id, salt = example.raw("volume uuid"), example.number("slot"), example.raw("salt")
+    kdf = KdfParameters(*map(example.number, ("memory_kib", "passes", "lanes")))
+    master, passphrase = example.raw("master key"), example.raw("passphrase")
+    with monkeypatch.context() as patched:
+        patched.setattr("os.urandom", lambda _: salt)
+        made = make_slot(master, passphrase, uuid, slot_id, generation_of(example), kdf)
+    assert made.commitment + made.wrapped == example.result
+
+    stored = KeySlot(salt, kdf, example.result[:32], example.result[32:])
+    kek = derive_kek(passphrase, salt, kdf)
+    assert kek == example.step("wrapping key") + example.step("commitment key")
+    assert unwrap(stored, kek, uuid, slot_id, generation_of(example)) == master
+
+
+# --- without it ---
+
+
+def keys_of(example: Example) -> Keys:
+    return Keys.of(example.raw("master key"), generation_of(example))
+
+
+def test_lineage_record_read_independently() -> None:
+    example = EXAMPLES["lineage-record"]
+    names = ("inode", "birth time", "written")
+    assert lineage.Record.parse(example.result) == lineage.Record(
+        example.number("generation"),
+        example.raw("id"),
+        example.raw("base"),
+        1,
+        *map(example.number, names),
+    )
+
+
+def test_plain_node_read_independently() -> None:
+    example = EXAMPLES["plain-node"]
+    keys, number = Keys.plain(), example.number
+    aad = (example.raw("volume uuid"), number("node"), number("since"))
+    assert keys.siv == example.step("siv key")
+    assert keys.context(unsealing.NODE, aad) == example.step("context")
+    body = keys.open(unsealing.NODE, aad, example.result)
+    fields = ("mode", "uid", "gid", "nlink", "rdev", "size", "mtime", "ctime", "btime", "atime")
+    assert body == (
+        struct.pack("<IIIIQQqqqqBB", *map(number, fields), 0, 1) + example.raw("content")
+    )
+
+
+def test_encrypted_name_read_independently() -> None:
+    example = EXAMPLES["encrypted-name"]
+    keys, aad, name = keys_of(example), aad_of_name(example), example.raw("name")
+    assert keys.siv == example.step("siv key")
+    assert keys.enc == example.step("enc key")
+    assert keys.name_tag == example.step("name tag key")
+    tagged = struct.pack("<q", example.number("parent")) + name
+    assert keyed(keys.name_tag, tagged, 16) == example.step("tag")
+    context, frame = keys.context(unsealing.NAME, aad), example.step("frame")
+    assert context == example.step("context")
+    assert frame == struct.pack("<BI", 0, len(name)) + name + bytes(32 - 5 - len(name))
+    assert keyed(keys.siv, context + frame, 24) == example.result[:24]
+    assert keys.stream(example.result[:24]) == (example.step("cipher key"), example.step("nonce"))
+    assert keys.open(unsealing.NAME, aad, example.result) == name
+
+
+def test_chunk_ids_computed_independently() -> None:
+    for example, keys in (
+        (EXAMPLES["chunk-id"], keys_of(EXAMPLES["chunk-id"])),
+        (EXAMPLES["chunk-id-plain"], Keys.plain()),
+    ):
+        assert keys.chunk_id == example.step("chunk id key")
+        assert keyed(keys.chunk_id, example.raw("chunk"), 32) == example.result
+
+
+def test_manifest_computed_independently() -> None:
+    example = EXAMPLES["manifest"]
+    keys = keys_of(example)
+    expected = struct.pack("<BBH", 1, example.number("level"), 2)
+    for chunk in (example.raw("first chunk"), example.raw("second chunk")):
+        expected += struct.pack("<BQ", 1, len(chunk)) + keyed(keys.chunk_id, chunk, 32)
+    assert expected == example.result
+    assert keyed(keys.manifest_id, expected, 32) == example.step("manifest id")
+
+
+def test_key_slot_read_independently() -> None:
+    example = EXAMPLES["key-slot"]
+    slot = Slot(
+        slot=example.number("slot"),
+        generation=generation_of(example),
+        memory_kib=example.number("memory_kib"),
+        passes=example.number("passes"),
+        lanes=example.number("lanes"),
+        salt=example.raw("salt"),
+        commitment=example.result[:32],
+        wrapped=example.result[32:],
+    )
+    passphrase, uuid = example.raw("passphrase"), example.raw("volume uuid")
+    keys = (example.step("wrapping key"), example.step("commitment key"))
+    assert slot.derived(passphrase) == keys
+    assert slot.commitment_message(uuid) == example.step("commitment message")
+    assert slot.master(passphrase, uuid) == example.raw("master key")
+    with pytest.raises(unsealing.Damaged, match="wrong passphrase"):
+        slot.master(b"incorrect", uuid)
