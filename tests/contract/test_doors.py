@@ -233,6 +233,13 @@ def test_writes_are_told_by_the_time_of_release(session: Session, other: Session
     assert Change(CONTENT, node) in told.take()
 
 
+def test_nothing_is_missed_from_the_moment_of_subscribing(session: Session, other: Session) -> None:
+    for i in range(20):
+        told = Told(other)
+        make_directory(session, b"%d" % i)
+        assert Change(ENTRY, session.root, b"%d" % i) in told.take()
+
+
 def test_a_listener_may_use_its_session(session: Session, other: Session) -> None:
     """No lock is held: a cache may look again while it is told."""
     seen: list[list[bytes]] = []
