@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from blake3 import blake3
 
@@ -43,14 +44,18 @@ class Outcome:
     image: Image
     acknowledged: int
 
-    def run(self, check: Callable[[Outcome], None]) -> None:
-        """Check this outcome; a failure says how to see it again."""
+    def run(self, check: Callable[[Outcome], None], keep: Path) -> None:
+        """Check this outcome; a failure says how to see it again, and leaves its files in the
+        folder `keep`."""
         try:
             check(self)
         except Exception as error:
+            for name, content in self.image.items():
+                (keep / name).write_bytes(content)
             raise AssertionError(
-                f"after the cut {self.cut} (state {self.acknowledged} was acknowledged):"
-                f" {type(error).__name__}: {error}\nalone: {CUT_VARIABLE}={self.cut} pytest ..."
+                f"after the cut {self.cut} (state {self.acknowledged} was acknowledged; what it"
+                f" left is in {keep}): {type(error).__name__}: {error}\n"
+                f"alone: {CUT_VARIABLE}={self.cut} pytest ..."
             ) from error
 
 

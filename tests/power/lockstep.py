@@ -255,7 +255,7 @@ class Lockstep:
 
     def _chmod(self) -> None:
         path, chance = self._any(_is_no_symlink), self._chance
-        changes = AttributeChanges(mode=chance.randrange(0o1000), uid=chance.randrange(9))
+        changes = AttributeChanges(mode=chance.randrange(0o1000))
         if path is not None:
             self._both(lambda side: side.session.setattr(side.node(path), changes))
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sqlfs.volume import VolumeFile
+from sqlfs.volume.work import Work
 from tests.power.core_life import CoreLife
 from tests.power.cuts import seeds
 from tests.power.record import Event, Write
@@ -16,15 +18,35 @@ PASSPHRASE = b"correct horse"
 
 
 @pytest.mark.parametrize("seed", seeds(2))
-def test_every_cut_of_a_plain_volume(seed: int, disk_folder: Path) -> None:
+def test_every_cut_of_a_plain_volume(seed: int, disk_folder: Path, tmp_path: Path) -> None:
     volume = Volume(disk_folder, seed)
-    volume.sweep(CoreLife(volume.path, volume.kek), count=2, steps=50)
+    volume.sweep(CoreLife(volume.path, volume.kek), tmp_path, count=2, steps=50)
 
 
 @pytest.mark.parametrize("seed", seeds(1, first=1001))
-def test_every_cut_of_an_encrypted_volume(seed: int, disk_folder: Path) -> None:
+def test_every_cut_of_an_encrypted_volume(seed: int, disk_folder: Path, tmp_path: Path) -> None:
     volume = Volume(disk_folder, seed, PASSPHRASE)
-    volume.sweep(CoreLife(volume.path, volume.kek), count=1, steps=50)
+    volume.sweep(CoreLife(volume.path, volume.kek), tmp_path, count=1, steps=50)
+
+
+def test_an_fsync_that_only_commits_is_found_out(
+    disk_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(VolumeFile, "durable", VolumeFile.commit)
+    volume = Volume(disk_folder, seed=1)
+    life = CoreLife(volume.path, volume.kek)
+    with pytest.raises(AssertionError, match="not a state that was to be kept"):
+        volume.sweep(life, tmp_path, count=1, steps=40)
+
+
+def test_content_that_lags_behind_its_names_is_found_out(
+    disk_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Work, "flush", lambda _: None)
+    volume = Volume(disk_folder, seed=1)
+    life = CoreLife(volume.path, volume.kek)
+    with pytest.raises(AssertionError, match="after the cut"):
+        volume.sweep(life, tmp_path, count=1, steps=40)
 
 
 def test_a_seed_gives_the_same_life_again(tmp_path: Path) -> None:

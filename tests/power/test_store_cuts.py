@@ -16,6 +16,7 @@ from tests.power.image import Image, materialize
 from tests.power.record import Record
 from tests.power.store_workload import StoreLife, digest_of
 
+NAME = "volume.sqlite"
 SMALL_PAGE_BYTES = 4096
 
 
@@ -80,19 +81,18 @@ def lives(
 
 
 @pytest.mark.parametrize("seed", seeds(2))
-def test_every_cut_of_small_pages(seed: int, disk_folder: Path) -> None:
-    sweep(seed, disk_folder, SMALL_PAGE_BYTES, count=2, steps=22)
+def test_every_cut_of_small_pages(seed: int, disk_folder: Path, tmp_path: Path) -> None:
+    sweep(seed, disk_folder / NAME, SMALL_PAGE_BYTES, tmp_path, count=2, steps=22)
 
 
 @pytest.mark.parametrize("seed", seeds(1, first=1001))
-def test_every_cut_of_default_pages(seed: int, disk_folder: Path) -> None:
-    sweep(seed, disk_folder, PAGE_BYTES_DEFAULT, count=2, steps=10)
+def test_every_cut_of_default_pages(seed: int, disk_folder: Path, tmp_path: Path) -> None:
+    sweep(seed, disk_folder / NAME, PAGE_BYTES_DEFAULT, tmp_path, count=2, steps=10)
 
 
-def sweep(seed: int, folder: Path, page_size: int, count: int, steps: int) -> None:
-    path = folder / "volume.sqlite"
+def sweep(seed: int, path: Path, page_size: int, keep: Path, count: int, steps: int) -> None:
     create_file(path, page_size=page_size)
     history = History()
     for number, record, held in lives(seed, path, history, count, steps):
         for outcome in outcomes(record, seed, number, held):
-            outcome.run(lambda outcome: check(outcome, path, history))
+            outcome.run(lambda outcome: check(outcome, path, history), keep)

@@ -19,7 +19,7 @@ from tests.power.core_life import VOLUME, open_session
 from tests.power.cuts import Outcome, image_after, outcomes, random_cut
 from tests.power.history import History
 from tests.power.image import materialize
-from tests.power.record import Record
+from tests.power.record import Acknowledge, Record
 from tests.power.tree_state import copy_tree, digest_of
 
 PAGE_BYTES = 4096
@@ -91,10 +91,13 @@ class Volume:
         if outcome.cut.chance("aftermath").random() < 0.1:
             assert self.look() == found, "another state after a clean close"
 
-    def sweep(self, life: Life, count: int, steps: int) -> None:
+    def sweep(self, life: Life, keep: Path, count: int, steps: int) -> None:
+        """Check every cut of so many lives; the files of one that fails go to `keep`."""
         for number, record, held in self.records(life, count, steps):
+            promises = sum(isinstance(event, Acknowledge) for event in record.events)
+            assert promises >= steps // 10, "too few promises to break"
             for outcome in outcomes(record, self._seed, number, held):
-                outcome.run(self.check)
+                outcome.run(self.check, keep)
 
 
 @contextmanager
