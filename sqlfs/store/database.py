@@ -271,8 +271,12 @@ class Database:
     def _copy_log(self) -> None:
         try:
             self._connection.pragma("synchronous", "OFF")
-            frames, copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            self._connection.pragma("synchronous", "NORMAL")
+            try:
+                frames, copied = self._connection.wal_checkpoint(
+                    mode=apsw.SQLITE_CHECKPOINT_PASSIVE
+                )
+            finally:
+                self._connection.pragma("synchronous", "NORMAL")
         except apsw.Error as error:
             raise self._translated(error) from error
         if frames == copied:
