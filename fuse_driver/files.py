@@ -79,6 +79,7 @@ class FileHandlers(Handlers):
         handle = self._session.open(node, flags)
         try:
             if flags & os.O_TRUNC:
+                self._take_setid(node, ctx.uid == 0)
                 await self._changed()
         except BaseException:
             self._session.release(handle)
@@ -102,13 +103,14 @@ class FileHandlers(Handlers):
     async def write(self, fh: FileHandleT, off: int, buf: bytes) -> int:
         await self._room_to_change()
         open_file = self._open_files[fh]
-        if open_file.node in self._setid_nodes and not open_file.privileged:
-            self._take_setid(open_file.node)
+        self._take_setid(open_file.node, open_file.privileged)
         if open_file.durable_writes:
             return await self._durably(self._session.write, fh, off, buf)
         return self._session.write(fh, off, buf)
 
-    def _take_setid(self, node: int) -> None:
+    def _take_setid(self, node: int, privileged: bool) -> None:
+        if privileged or node not in self._setid_nodes:
+            return
         mode = without_setid(self._session.getattr(node).mode)
         self._session.setattr(node, AttributeChanges(mode=mode))
         self._setid_nodes.discard(node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -75,7 +76,9 @@ class Mount:
                 failed = False
         if failed:
             reason = messages[0] if messages else "the kernel refused, and did not say why"
-            raise MountFailed(f"cannot mount on {self._directory}: {reason}")
+            raise MountFailed(
+                f"cannot mount on {self._directory}: {reason}", errno_=_errno_in(reason)
+            )
 
     async def _answer(self, on_ready: Callable[[RequestEnd], None]) -> None:
         end = trio.Event()
@@ -124,6 +127,14 @@ class Mount:
             # A call that still uses libfuse's session must not see it freed; the kernel lets it
             # go when this process ends.
             mountpoint.detach(self._directory)
+
+
+def _errno_in(reason: str) -> int | None:
+    """libfuse keeps the number to itself, but not its name."""
+    for number in (errno.EPERM, errno.EACCES):
+        if os.strerror(number) in reason:
+            return number
+    return None
 
 
 @contextmanager

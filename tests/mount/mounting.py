@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,6 +17,14 @@ from tests.fuse_mounts import detach, mounts_below
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "fuse_driver"]
+# As a user who may not be able to read the interpreter: it has read everything before.
+NOBODY = 65534
+AS_NOBODY = [
+    sys.executable,
+    "-c",
+    "import os; from fuse_driver.mount import run; import encodings.idna, getpass; "
+    f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY}); run()",
+]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
 
 # How long a condition may take to come true on a slow machine; nothing waits for it to pass.
@@ -43,11 +51,14 @@ def run(*command: str | Path, **settings: object) -> subprocess.CompletedProcess
 
 
 def sqlfs_mount(
-    *arguments: str | Path, environment: dict[str, str] | None = None, **settings: object
+    *arguments: str | Path,
+    environment: dict[str, str] | None = None,
+    command: Sequence[str] = COMMAND,
+    **settings: object,
 ) -> subprocess.CompletedProcess[str]:
     """Run sqlfs-mount without a terminal; whatever it says and answers."""
     done: subprocess.CompletedProcess[str] = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
+        [*command, *map(str, arguments)],
         **{  # type: ignore[call-overload]
             "env": {**ENVIRONMENT, **(environment or {})},
             "stdin": subprocess.DEVNULL,
@@ -94,10 +105,12 @@ class Mount:
     def __truediv__(self, name: str) -> Path:
         return self.directory / name
 
-    def start(self, *arguments: str | Path, **settings: object) -> str:
+    def start(
+        self, *arguments: str | Path, command: Sequence[str] = COMMAND, **settings: object
+    ) -> str:
         """Mount; what the command said.  Its failure fails the test."""
         return run(
-            *COMMAND, self.file, self.directory, "--log", self.log, *arguments,
+            *command, self.file, self.directory, "--log", self.log, *arguments,
             **{"env": ENVIRONMENT, "stdin": subprocess.DEVNULL, **settings},
         ).stderr  # fmt: skip
 
