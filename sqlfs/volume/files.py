@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import posixpath
 import secrets
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, overload
 
@@ -26,6 +26,7 @@ from sqlfs.volume.paths import AnyPath, Text, decode_like, encode, show, split
 from sqlfs.volume.places import Place, caller, naming
 from sqlfs.volume.session import Session
 from sqlfs.volume.trees import copy_tree, remove_tree
+from sqlfs.volume.walking import walk
 
 _DIRECTORY_MODE = 0o777
 
@@ -120,17 +121,16 @@ class FileSystem(ContentMethods, MetadataMethods):
 
     def _make_parents(self, raw: bytes) -> None:
         missing: list[bytes] = []
-        folder = split(raw)[0]
-        while self._look(folder) is None:
-            missing.append(folder)
-            folder = split(folder)[0]
-        for each in reversed(missing):
-            place = self._place(each)
-            try:
-                self._session.mkdir(place.parent, place.name, _DIRECTORY_MODE, caller())
-            except AlreadyExists:
-                if not self.is_dir(each):
-                    raise
+        folder, _, _ = split(raw)
+        while (found := self._look(folder)) is None:
+            folder, name, _ = split(folder)
+            missing.append(name)
+        node = found.node
+        for name in reversed(missing):
+            if name not in (b".", b".."):
+                with suppress(AlreadyExists):
+                    self._session.mkdir(node, name, _DIRECTORY_MODE, caller())
+            node = self._session.lookup(node, name).node
 
     @overload
     def listdir(self, path: str | os.PathLike[str] = "/") -> list[str]: ...
@@ -159,31 +159,8 @@ class FileSystem(ContentMethods, MetadataMethods):
         onerror: Callable[[SqlfsError], object] | None = None,
         followlinks: bool = False,
     ) -> Iterator[tuple[Text, list[Text], list[Text]]]:
-        """Directory, names of directories in it, names of the rest: exactly as ``os.walk``."""
-        todo: list[Text | tuple[Text, list[Text], list[Text]]] = [top]
-        while todo:
-            at = todo.pop()
-            if isinstance(at, tuple):
-                yield at
-                continue
-            folders: list[Text] = []
-            others: list[Text] = []
-            try:
-                with self.scandir(at) as entries:
-                    for entry in entries:
-                        (folders if entry.is_dir() else others).append(entry.name)
-            except SqlfsError as error:
-                if onerror is not None:
-                    onerror(error)
-                continue
-            if topdown:
-                yield at, folders, others
-            else:
-                todo.append((at, folders, others))
-            for name in reversed(folders):
-                path = posixpath.join(at, name)
-                if followlinks or not self.is_symlink(path):
-                    todo.append(path)
+        """Directory, names of directories in it, names of the rest: as ``os.walk``."""
+        return walk(self._session, top, topdown=topdown, onerror=onerror, followlinks=followlinks)
 
     def _directory(self, path: AnyPath) -> int:
         found = self._resolve(path)

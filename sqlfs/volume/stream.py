@@ -73,7 +73,8 @@ class FileStream(io.RawIOBase):
         self, session: Session, node: int, handle: int, mode: Mode, name: str | bytes
     ) -> None:
         self.name = name
-        self.mode = mode.name[0] + "b" + mode.name[1:]
+        # FileIO does not tell w+ from r+ either.
+        self.mode = "rb+" if mode.name == "w+" else mode.name[0] + "b" + mode.name[1:]
         self.node = node
         self._session = session
         self._handle = handle
