@@ -1,0 +1,1 @@
+"""A volume by path, over every implementation of a session."""
