@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,9 @@ settings.register_profile(
     "sqlfs", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("sqlfs")
+
+# Far beyond any test on a slow machine: what takes longer waits for something that never comes.
+HANG_S = 300 * int(os.environ.get("SQLFS_SOAK", "1"))
 
 
 def _in_ci() -> bool:
@@ -40,3 +44,17 @@ def _no_mount_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         detach(mountpoint)
     if left:
         pytest.fail("tests left mounts behind: " + ", ".join(map(str, left)))
+
+
+@pytest.fixture(autouse=True)
+def _no_hang() -> Iterator[None]:
+    """A test that hangs fails, by name, and what it holds is given back."""
+
+    def fail(*_: object) -> None:
+        pytest.fail(f"hung: not done within {HANG_S} s")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.setitimer(signal.ITIMER_REAL, HANG_S)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)

@@ -28,6 +28,15 @@ def test_it(tmp_path):
         [descriptor] = socket.recv_fds(ours, 1, 1)[1]
     os.close(descriptor)
 """
+HANGS = """
+import threading, tests.conftest
+
+tests.conftest.HANG_S = 0.1
+
+def test_it(request):
+    request.addfinalizer(lambda: print("given back"))
+    threading.Event().wait()
+"""
 
 
 def run_pytest(folder: Path, source: str, **environment: str) -> str:
@@ -54,6 +63,12 @@ def test_without_fuse_a_mount_test_fails_in_ci(tmp_path: Path) -> None:
     output = run_pytest(tmp_path, NEEDS_FUSE, PATH="", CI="true")
     assert "1 error" in output
     assert "fusermount3 is not installed" in output
+
+
+def test_a_test_that_hangs_fails_and_cleans_up(tmp_path: Path) -> None:
+    output = run_pytest(tmp_path, HANGS)
+    assert "hung: not done within 0.1 s" in output
+    assert "given back" in output
 
 
 @pytest.mark.usefixtures("fuse")
