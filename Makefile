@@ -13,7 +13,7 @@ VENV := .venv
 PIP  := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: run test bench lint clean system
+.PHONY: run test bench lint clean system programs
 .DEFAULT_GOAL := test
 
 # --- what the system must have: $(call unless,a command that succeeds if it is there,packages) ---
@@ -30,13 +30,21 @@ MISSING = $(strip \
 
 PRINT_HEADER = -c 'import sysconfig; print(sysconfig.get_path("include") + "/Python.h")'
 
-system:
-	@missing="$(MISSING)"; \
+define install
+	@missing="$(strip $(1))"; \
 	if [ -n "$$missing" ]; then \
 		echo "Missing on this system: $$missing. Installing with $(strip $(SUDO) apt-get)."; \
 		$(SUDO) apt-get update && \
 		$(SUDO) apt-get install --yes --no-install-recommends $$missing; \
 	fi
+endef
+
+system:
+	$(call install,$(MISSING))
+
+# The programs whose work on a mount is tested.
+programs:
+	$(call install,$(call unless,command -v git,git) $(call unless,command -v rsync,rsync))
 
 # --- the virtual environment: made once, and again when pyproject.toml changes ---
 
@@ -74,7 +82,7 @@ lint: $(VENV)/for-test
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy --strict
 
-test: lint
+test: lint programs
 	$(VENV)/bin/python -m pytest --numprocesses 2 $(ARGS)
 
 bench: $(VENV)/for-run
