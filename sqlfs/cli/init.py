@@ -56,5 +56,5 @@ COMMAND = Command(
     f"""\
 A volume without a name given is called {DEFAULT_VOLUME!r}.
 
-With --json, the path of the file and the {volumes.JSON_FIELDS[5:]}""",
+JSON fields: path, that of the file, and those of the volume, see sqlfs volumes --help.""",
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import stat
+from typing import Final
 
 from sqlfs.cli.command import Command
 from sqlfs.cli.problems import Problems
 from sqlfs.cli.target import add_target_arguments, opened_volume, path_in_volume
 from sqlfs.errors import UsageError
+
+_MODE_MAX: Final = 0o7777
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +26,7 @@ def _parse_mode(text: str) -> int:
         mode = int(text, 8)
     except ValueError:
         mode = -1
-    if mode != stat.S_IMODE(mode):
+    if not 0 <= mode <= _MODE_MAX:
         raise UsageError(f"{text!r} is not a mode; give permission bits in octal, such as 750")
     return mode
 
