@@ -21,7 +21,7 @@ CREATE TABLE feature (
 
 -- Ids below `next` may have been used; the owner moves `next` ahead of what it hands out.
 CREATE TABLE reservation (
-    kind TEXT PRIMARY KEY,              -- 'node', 'edge', 'volume', 'mount'
+    kind TEXT PRIMARY KEY,              -- 'node', 'edge', 'volume', 'mount', 'reclaim'
     next INTEGER NOT NULL CHECK (next >= 1)
 ) STRICT, WITHOUT ROWID;
 
@@ -33,6 +33,7 @@ CREATE TABLE volume (
     domain     INTEGER NOT NULL,        -- key domain of its chunks; 0: plain, shared by all plain volumes
     encrypted  INTEGER NOT NULL CHECK (encrypted IN (0, 1)),
     generation INTEGER NOT NULL,        -- key generation that new rows are sealed under; 0: plain
+    id_generation INTEGER NOT NULL,     -- the one that ids and tags are made with; outlives a re-key
     chunk_size INTEGER NOT NULL,        -- bytes, a power of two
     dedupe     INTEGER NOT NULL CHECK (dedupe IN (0, 1)),
     epoch      INTEGER NOT NULL CHECK (epoch >= 1), -- the one that current changes belong to
@@ -121,13 +122,14 @@ CREATE TABLE chunk (
 CREATE UNIQUE INDEX chunk_by_digest ON chunk (domain, digest);
 
 CREATE TABLE chunk_data (
-    id     INTEGER PRIMARY KEY,         -- of the chunk
-    sealed BLOB NOT NULL
+    id         INTEGER PRIMARY KEY,     -- of the chunk
+    generation INTEGER NOT NULL,
+    sealed     BLOB NOT NULL
 ) STRICT;
 
 -- Content that lost its last owner and waits to be taken apart, one reference per row.
 CREATE TABLE reclaim (
-    id         INTEGER PRIMARY KEY,
+    id         INTEGER PRIMARY KEY,     -- never reused: a row can't be played again
     volume     INTEGER NOT NULL,
     generation INTEGER NOT NULL,
     sealed     BLOB NOT NULL            -- level and digest

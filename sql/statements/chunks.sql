@@ -1,12 +1,12 @@
 -- name: chunk_find
 SELECT id, refs FROM chunk WHERE domain = ? AND digest = ?;
 -- name: chunk_load
-SELECT d.sealed FROM chunk AS c JOIN chunk_data AS d ON d.id = c.id
+SELECT d.generation, d.sealed FROM chunk AS c JOIN chunk_data AS d ON d.id = c.id
 WHERE c.domain = ? AND c.digest = ?;
 -- name: chunk_insert
 INSERT INTO chunk (domain, digest, refs) VALUES (?, ?, 1);
 -- name: chunk_data_insert
-INSERT INTO chunk_data (id, sealed) VALUES (?, ?);
+INSERT INTO chunk_data (id, generation, sealed) VALUES (?, ?, ?);
 -- name: chunk_ref
 UPDATE chunk SET refs = refs + 1 WHERE domain = ? AND digest = ?;
 -- name: chunk_set_refs
@@ -22,7 +22,7 @@ WHERE c.domain = ?1 AND c.id > ?2 ORDER BY c.id LIMIT ?3;
 SELECT count(*), coalesce(sum(refs), 0) FROM chunk;
 
 -- name: reclaim_insert
-INSERT INTO reclaim (volume, generation, sealed) VALUES (?, ?, ?);
+INSERT INTO reclaim (id, volume, generation, sealed) VALUES (?, ?, ?, ?);
 -- name: reclaim_next
 SELECT id, generation, sealed FROM reclaim WHERE volume = ? ORDER BY id LIMIT 1;
 -- name: reclaim_delete

@@ -16,6 +16,15 @@ SELECT rootpage FROM sqlite_schema WHERE name = 'lineage';
 
 -- name: reservation_get
 SELECT next FROM reservation WHERE kind = ?;
+-- name: reservation_used
+-- The greatest id of a kind in use.
+SELECT CASE ?
+    WHEN 'node' THEN (SELECT max(id) FROM node)
+    WHEN 'edge' THEN (SELECT max(id) FROM edge)
+    WHEN 'volume' THEN (SELECT max(id) FROM volume)
+    WHEN 'mount' THEN (SELECT max(id) FROM mount)
+    WHEN 'reclaim' THEN (SELECT max(id) FROM reclaim)
+END;
 -- name: reservation_insert
 INSERT INTO reservation (kind, next) VALUES (?, ?);
 -- name: reservation_set

@@ -1,13 +1,13 @@
 -- name: volume_all
-SELECT id, uuid, name, root, domain, encrypted, generation, chunk_size, dedupe, epoch, created, sealed
+SELECT id, uuid, name, root, domain, encrypted, generation, id_generation, chunk_size, dedupe, epoch, created, sealed
 FROM volume ORDER BY id;
 -- name: volume_by_name
-SELECT id, uuid, name, root, domain, encrypted, generation, chunk_size, dedupe, epoch, created, sealed
+SELECT id, uuid, name, root, domain, encrypted, generation, id_generation, chunk_size, dedupe, epoch, created, sealed
 FROM volume WHERE name = ?;
 -- name: volume_insert
 INSERT INTO volume
-    (id, uuid, name, root, domain, encrypted, generation, chunk_size, dedupe, epoch, created, sealed)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    (id, uuid, name, root, domain, encrypted, generation, id_generation, chunk_size, dedupe, epoch, created, sealed)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: counter_get
 SELECT generation, sealed FROM counter WHERE volume = ?;

@@ -3,5 +3,15 @@
 from sqlfs.chunks.cache import SizedCache
 from sqlfs.chunks.pool import Cached, ChunkPool, SealedChunk
 from sqlfs.chunks.reference import Entries, Reference
+from sqlfs.chunks.rows import check_generation, unpack
 
-__all__ = ["Cached", "ChunkPool", "Entries", "Reference", "SealedChunk", "SizedCache"]
+__all__ = [
+    "Cached",
+    "ChunkPool",
+    "Entries",
+    "Reference",
+    "SealedChunk",
+    "SizedCache",
+    "check_generation",
+    "unpack",
+]

@@ -9,6 +9,7 @@ its transaction.
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 from collections.abc import Iterator
@@ -16,10 +17,13 @@ from dataclasses import dataclass
 
 from sqlfs.chunks.cache import SizedCache
 from sqlfs.chunks.reference import Entries, Reference, decode_manifest, encode_manifest
+from sqlfs.chunks.rows import check_generation, unpack
 from sqlfs.crypto import Purpose, Sealer
 from sqlfs.errors import Corrupt
 from sqlfs.limits import MANIFEST_LEVEL_MAX
-from sqlfs.store import Database
+from sqlfs.store import Database, IdSource
+
+log = logging.getLogger("sqlfs")
 
 _RECLAIM = struct.Struct("<B32s")
 _MANIFEST_CACHE_ENTRY_BYTES = 24 * 1024
@@ -50,6 +54,7 @@ class ChunkPool:
         volume: int,
         domain: int,
         dedupe: bool,
+        reclaim_ids: IdSource,
     ) -> None:
         self._db = database
         self._sealer = sealer
@@ -57,6 +62,7 @@ class ChunkPool:
         self._volume = volume
         self._domain = domain
         self._dedupe = dedupe
+        self._reclaim_ids = reclaim_ids
         # Digests stored lately: their next copy need not be sealed only to be thrown away.
         self._known: SizedCache[bool] = SizedCache(8192 * _KNOWN_BYTES)
 
@@ -103,14 +109,11 @@ class ChunkPool:
         """The manifest's entries, each with a reference that passes to the caller in exchange
         for the one to the manifest."""
         entries = list(self.entries(manifest))
-        id_, refs = self._find(manifest)
-        if refs > 1:
-            self._db.write("chunk_set_refs", id_, refs - 1)
+        if self._refs(manifest) > 1:
             for entry in entries:
                 if entry is not None:
                     self.hold(entry)
-        else:
-            self._delete(id_)
+        self._release(manifest)
         return entries
 
     def hold(self, reference: Reference) -> Reference:
@@ -123,33 +126,40 @@ class ChunkPool:
         if reference.level == 0:
             self._release(reference)
         else:
+            id_ = self._reclaim_ids.next()
             body = _RECLAIM.pack(reference.level, reference.digest)
-            sealed = self._sealer.seal(Purpose.RECLAIM, (self._volume,), body)
-            self._db.write("reclaim_insert", self._volume, self._sealer.generation, sealed)
+            sealed = self._sealer.seal(Purpose.RECLAIM, (self._volume, id_), body)
+            self._db.write("reclaim_insert", id_, self._volume, self._sealer.generation, sealed)
 
     def reclaim_step(self) -> bool:
         """Work off one row of the reclaim queue; False when it is empty."""
         row = self._db.row("reclaim_next", self._volume)
         if row is None:
             return False
-        id_, _, sealed = row
+        id_, generation, sealed = row
         with self._db.writing():
-            manifest = self._decode_reclaim(id_, sealed)
+            try:
+                manifest = self._decode_reclaim(id_, generation, sealed)
+                shared = self._refs(manifest) > 1
+                entries = [] if shared else self.entries(manifest)
+            except Corrupt as error:
+                # What can't be read can't be taken apart: its pieces stay, for check to find.
+                log.error("%s: %s", self._db.path, error)
+                self._db.write("reclaim_delete", id_)
+                return True
             self._db.write("reclaim_delete", id_)
-            if self._find(manifest)[1] > 1:
-                self._release(manifest)
-            else:
-                for entry in self.take_apart(manifest):
-                    if entry is not None:
-                        self.drop(entry)
+            self._release(manifest)
+            for entry in entries:
+                if entry is not None:
+                    self.drop(entry)
         return True
 
     def reclaim_queue(self) -> Iterator[Reference]:
         """What waits in the queue, each holding a reference."""
         last = 0
         while rows := self._db.rows("reclaim_all", self._volume, last, 256):
-            for id_, _, sealed in rows:
-                yield self._decode_reclaim(id_, sealed)
+            for id_, generation, sealed in rows:
+                yield self._decode_reclaim(id_, generation, sealed)
             last = rows[-1][0]
 
     # --- reading ---
@@ -195,7 +205,8 @@ class ChunkPool:
 
     def _insert(self, digest: bytes, sealed: bytes) -> None:
         self._db.write("chunk_insert", self._domain, digest)
-        self._db.write_blob("chunk_data_insert", self._db.last_id(), sealed)
+        id_, generation = self._db.last_id(), self._sealer.generation
+        self._db.write_blob("chunk_data_insert", id_, generation, sealed)
 
     def _count_one_more(self, digest: bytes) -> bool:
         if not self._dedupe:
@@ -206,37 +217,37 @@ class ChunkPool:
         self._db.write("chunk_set_refs", row[0], row[1] + 1)
         return True
 
-    def _find(self, reference: Reference) -> tuple[int, int]:
+    def _refs(self, reference: Reference) -> int:
         row = self._db.row("chunk_find", self._domain, reference.digest)
-        if row is None:
-            kind = "manifest" if reference.level else "chunk"
-            raise Corrupt(f"{kind} {reference.digest.hex()[:16]} is missing")
-        return row[0], row[1]
+        return row[1] if row is not None else 0
 
     def _release(self, reference: Reference) -> None:
-        id_, refs = self._find(reference)
+        # A piece that is missing is reported by whoever reads it; letting go of it is no error.
+        row = self._db.row("chunk_find", self._domain, reference.digest)
+        if row is None:
+            return
+        id_, refs = row
         if refs > 1:
             self._db.write("chunk_set_refs", id_, refs - 1)
-        else:
-            self._delete(id_)
-            self._known.discard(reference.digest)
-            self._cache.discard(self._key(reference))
-
-    def _delete(self, id_: int) -> None:
+            return
         self._db.write("chunk_delete", id_)
         self._db.write("chunk_data_delete", id_)
+        self._known.discard(reference.digest)
+        self._cache.discard(self._key(reference))
 
     def _load(self, reference: Reference, what: str) -> bytes:
         row = self._db.row("chunk_load", self._domain, reference.digest)
         if row is None:
             raise Corrupt(f"{what} is missing")
-        sealed: bytes = row[0]
-        return sealed
+        generation, sealed = row
+        check_generation(self._sealer, generation, what)
+        return bytes(sealed)
 
-    def _decode_reclaim(self, id_: int, sealed: bytes) -> Reference:
+    def _decode_reclaim(self, id_: int, generation: int, sealed: bytes) -> Reference:
         what = f"reclaim row {id_}"
-        body = self._sealer.open(Purpose.RECLAIM, (self._volume,), sealed, what)
-        level, digest = _RECLAIM.unpack(body)
+        check_generation(self._sealer, generation, what)
+        body = self._sealer.open(Purpose.RECLAIM, (self._volume, id_), sealed, what)
+        level, digest = unpack(_RECLAIM, body, what)
         if not 1 <= level <= MANIFEST_LEVEL_MAX:
             raise Corrupt(f"{what}: level {level}")
         return Reference(level, 0, digest)

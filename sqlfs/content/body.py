@@ -40,6 +40,7 @@ class Body:
         self._jobs: dict[int, SealJob] = {}
         self._landed: dict[int, Reference | None] = {}
         self._changed = False
+        self._stored_size = record.size  # as of the last flush
 
     @property
     def changed(self) -> bool:
@@ -169,6 +170,7 @@ class Body:
             self._workers.gauge.add(len(buffer) - before)
         if self.record.root is not None:
             self.record.root = tree.update(self._pool, self.record.root, chunks, {}, cut=True)
+        self._stored_size = size
 
     def _open_tail(self) -> None:
         # A stored chunk at the end is as long as the file; its slot is about to become longer.
@@ -247,7 +249,9 @@ class Body:
         self._landed[index] = reference
 
     def flush(self) -> None:
-        """Bring the record's content up to date.  Runs inside the store's transaction."""
+        """Bring the record's content up to date.  Runs inside the store's transaction.
+
+        Raises Corrupt when what lies beneath is damaged, before the tree is changed."""
         if not self._changed:
             return
         record = self.record
@@ -259,10 +263,12 @@ class Body:
                 self._submit(index, bytes(self._take_dirty(index).ljust(slot_bytes, b"\0")))
             self.land(wait=True)
             chunks = self._chunks(record.size)
+            tree.check(self._pool, record.root, self._landed)
             record.root = tree.update(self._pool, record.root, chunks, self._landed, cut=False)
             record.inline = None
             self._landed = {}
         self._changed = False
+        self._stored_size = record.size
         self._workers.gauge.add(-_BODY_BYTES)
 
     def _flush_inline(self) -> None:
@@ -275,8 +281,9 @@ class Body:
         record.inline = data or None
 
     def abandon(self) -> None:
-        """Drop everything that isn't stored: the node is going away."""
+        """Drop everything that isn't stored: back to the last flush."""
         self._forget_all()
+        self.record.size = self._stored_size
         if self._changed:
             self._changed = False
             self._workers.gauge.add(-_BODY_BYTES)

@@ -47,6 +47,12 @@ def walk(pool: ChunkPool, root: Reference | None) -> Iterator[Reference]:
                 yield from walk(pool, entry)
 
 
+def check(pool: ChunkPool, root: Reference | None, changes: Changes) -> None:
+    """Read every manifest that putting in `changes` will take apart.  Raises Corrupt."""
+    for index in changes:
+        find(pool, root, index)
+
+
 def update(
     pool: ChunkPool, root: Reference | None, chunks: int, changes: Changes, *, cut: bool
 ) -> Reference | None:

@@ -48,11 +48,13 @@ class VolumeCheck:
         volume, last = self._volume, 0
         sealer, uuid = volume.sealer, volume.info.uuid
         while rows := volume.db.rows("edge_all", volume.info.id, last, _PAGE):
-            for id_, parent, tag, child, since, _, sealed in rows:
+            for id_, parent, tag, child, since, generation, sealed in rows:
                 self._names.add(_key(child))
                 aad = (uuid, parent, id_, child, since)
                 try:
-                    name = sealer.open(Purpose.NAME, aad, sealed, f"name of edge {id_}")
+                    name = volume.rows.open(
+                        Purpose.NAME, aad, generation, sealed, f"name of edge {id_}"
+                    )
                     check_name(name)
                 except SqlfsError as error:
                     yield self._finding("edge_sealed", f"edge {id_}", error.message)
@@ -76,11 +78,12 @@ class VolumeCheck:
         sealer, uuid = volume.sealer, volume.info.uuid
         last: tuple[int, bytes] = (0, b"")
         while rows := volume.db.rows("xattr_all_nodes", volume.info.id, *last, _PAGE):
-            for node, tag, since, _, sealed in rows:
+            for node, tag, since, generation, sealed in rows:
                 self._with_xattrs.add(_key(node))
                 what = f"extended attribute of node {node}"
                 try:
-                    body = sealer.open(Purpose.XATTR, (uuid, node, tag, since), sealed, what)
+                    aad = (uuid, node, tag, since)
+                    body = volume.rows.open(Purpose.XATTR, aad, generation, sealed, what)
                 except SqlfsError as error:
                     yield self._finding("xattr_sealed", f"node {node}", error.message)
                     continue
@@ -92,11 +95,11 @@ class VolumeCheck:
         volume, last = self._volume, 0
         nodes, size = 0, 0
         while rows := volume.db.rows("node_page", volume.info.id, last, _PAGE):
-            for id_, since, _, sealed in rows:
+            for id_, since, generation, sealed in rows:
                 nodes += 1
                 what, aad = f"node {id_}", (volume.info.uuid, id_, since)
                 try:
-                    body = volume.sealer.open(Purpose.NODE, aad, sealed, what)
+                    body = volume.rows.open(Purpose.NODE, aad, generation, sealed, what)
                     record = decode_node(id_, since, body)
                 except SqlfsError as error:
                     yield self._finding("node_sealed", what, error.message)

@@ -4,14 +4,13 @@ from sqlfs.namespace.edges import Edge, EdgeTable
 from sqlfs.namespace.names import check_name, check_target
 from sqlfs.namespace.nodes import NodeTable
 from sqlfs.namespace.records import NodeRecord, decode_node, encode_node
-from sqlfs.namespace.rows import IdSource, VolumeRows
+from sqlfs.namespace.rows import VolumeRows
 from sqlfs.namespace.tree import Renamed, Tree
 from sqlfs.namespace.xattrs import XattrTable
 
 __all__ = [
     "Edge",
     "EdgeTable",
-    "IdSource",
     "NodeRecord",
     "NodeTable",
     "Renamed",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlfs.crypto import Purpose
-from sqlfs.namespace.rows import IdSource, VolumeRows
+from sqlfs.errors import Corrupt
+from sqlfs.namespace.rows import VolumeRows
+from sqlfs.store import IdSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,13 @@ class EdgeTable:
         row = rows.db.row("edge_find", parent, rows.sealer.name_tag(parent, name))
         if row is None:
             return None
-        id_, child, since, _, sealed = row
-        stored = self._name(id_, parent, child, since, sealed)
-        # A tag is a digest; the name itself decides.
-        return Edge(id_, parent, name, child) if stored == name else None
+        id_, child, since, generation, sealed = row
+        if self._name(id_, parent, child, since, generation, sealed) != name:
+            raise Corrupt(
+                f"edge {id_} in directory {parent} is filed under another name than its own;"
+                " sqlfs check tells more"
+            )
+        return Edge(id_, parent, name, child)
 
     def insert(self, parent: int, name: bytes, child: int) -> Edge:
         rows = self._rows
@@ -55,8 +60,8 @@ class EdgeTable:
     def page(self, parent: int, cookie: int, limit: int) -> list[Edge]:
         """Up to `limit` edges of the directory with ids above `cookie`, in order."""
         return [
-            Edge(id_, parent, self._name(id_, parent, child, since, sealed), child)
-            for id_, child, since, _, sealed in self._rows.db.rows(
+            Edge(id_, parent, self._name(id_, parent, child, since, generation, sealed), child)
+            for id_, child, since, generation, sealed in self._rows.db.rows(
                 "edge_page", parent, cookie, limit
             )
         ]
@@ -66,10 +71,13 @@ class EdgeTable:
         row = self._rows.db.row("edge_of_child", child)
         if row is None:
             return None
-        id_, parent, since, _, sealed = row
-        return Edge(id_, parent, self._name(id_, parent, child, since, sealed), child)
+        id_, parent, since, generation, sealed = row
+        name = self._name(id_, parent, child, since, generation, sealed)
+        return Edge(id_, parent, name, child)
 
-    def _name(self, id_: int, parent: int, child: int, since: int, sealed: bytes) -> bytes:
+    def _name(
+        self, id_: int, parent: int, child: int, since: int, generation: int, sealed: bytes
+    ) -> bytes:
         rows = self._rows
         aad = (rows.uuid, parent, id_, child, since)
-        return rows.sealer.open(Purpose.NAME, aad, sealed, f"name of edge {id_}")
+        return rows.open(Purpose.NAME, aad, generation, sealed, f"name of edge {id_}")

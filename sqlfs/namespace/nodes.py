@@ -12,6 +12,7 @@ import struct
 from collections import OrderedDict
 from weakref import WeakValueDictionary
 
+from sqlfs.chunks import unpack
 from sqlfs.crypto import Purpose
 from sqlfs.errors import NotFound
 from sqlfs.limits import NODE_CACHE_ENTRIES
@@ -102,13 +103,15 @@ class NodeTable:
             self._recent.popitem(last=False)
 
     def _decode(self, id_: int, row: Row) -> NodeRecord:
-        since, _, sealed, _, sealed_atime = row
+        since, generation, sealed, atime_generation, sealed_atime = row
         rows = self._rows
-        body = rows.sealer.open(Purpose.NODE, (rows.uuid, id_, since), sealed, f"node {id_}")
+        aad = (rows.uuid, id_, since)
+        body = rows.open(Purpose.NODE, aad, generation, sealed, f"node {id_}")
         record = decode_node(id_, since, body)
         if sealed_atime is not None:
             what = f"access time of node {id_}"
-            time = rows.sealer.open(Purpose.ATIME, (rows.uuid, id_), sealed_atime, what)
-            (record.atime_ns,) = _TIME.unpack(time)
+            place = (rows.uuid, id_)
+            time = rows.open(Purpose.ATIME, place, atime_generation, sealed_atime, what)
+            (record.atime_ns,) = unpack(_TIME, time, what)
             record.has_atime_row = True
         return record

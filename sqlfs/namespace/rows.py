@@ -1,12 +1,12 @@
-"""What every row of a volume's namespace is sealed with and numbered by."""
+"""What every row of a volume's namespace is sealed with."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlfs.crypto import Sealer
-from sqlfs.errors import Corrupt, NoSpace
-from sqlfs.limits import ID_RESERVATION, NODE_ID_MAX
+from sqlfs.chunks import check_generation
+from sqlfs.crypto import Purpose, Sealer
 from sqlfs.store import Database
 
 
@@ -20,26 +20,14 @@ class VolumeRows:
     sealer: Sealer
     epoch: int
 
-
-class IdSource:
-    """Ids of one kind, in order, never handed out twice: also not after a crash, for they come
-    from a reservation that was committed with, or before, the first row that used them.
-    Guarded by the store's lock; one per database and kind."""
-
-    def __init__(self, database: Database, kind: str) -> None:
-        self._db = database
-        self._kind = kind
-        row = database.row("reservation_get", kind)
-        if row is None:
-            raise Corrupt(f"{database.path} is damaged: no reservation of {kind} ids")
-        self._next = self._reserved = int(row[0])
-
-    def next(self) -> int:
-        """A new id.  Runs inside the store's transaction."""
-        if self._next >= self._reserved:
-            if self._kind == "node" and self._next + ID_RESERVATION > NODE_ID_MAX:
-                raise NoSpace(f"{self._db.path}: all node ids are used up")
-            self._reserved = self._next + ID_RESERVATION
-            self._db.write("reservation_set", self._kind, self._reserved)
-        self._next += 1
-        return self._next - 1
+    def open(
+        self,
+        purpose: Purpose,
+        aad: Sequence[bytes | int],
+        generation: int,
+        sealed: bytes,
+        what: str,
+    ) -> bytes:
+        """Open what a row of key generation `generation` holds.  Raises Corrupt."""
+        check_generation(self.sealer, generation, what)
+        return self.sealer.open(purpose, aad, sealed, what)

@@ -30,7 +30,8 @@ from sqlfs.namespace.edges import Edge, EdgeTable
 from sqlfs.namespace.names import check_name, check_name_length
 from sqlfs.namespace.nodes import NodeTable
 from sqlfs.namespace.records import NodeRecord
-from sqlfs.namespace.rows import IdSource, VolumeRows
+from sqlfs.namespace.rows import VolumeRows
+from sqlfs.store import IdSource
 from sqlfs.types import Caller, RenameFlag
 
 
@@ -78,7 +79,7 @@ class Tree:
         if name == b"..":
             return self.parent(directory)
         check_name_length(name)
-        return self._child(self._edge(parent, name))
+        return self.child(self._edge(parent, name))
 
     def parent(self, directory: NodeRecord) -> NodeRecord:
         if directory.id == self._root:
@@ -104,9 +105,10 @@ class Tree:
             seen.add(id_)
         return b"/" + b"/".join(reversed(names))
 
-    def page(self, parent: int, cookie: int, limit: int) -> list[tuple[Edge, NodeRecord]]:
+    def page(self, parent: int, cookie: int, limit: int) -> list[Edge]:
+        """Up to `limit` placements in the directory with ids above `cookie`, in order."""
         self.directory(parent)
-        return [(edge, self._child(edge)) for edge in self._edges.page(parent, cookie, limit)]
+        return self._edges.page(parent, cookie, limit)
 
     # --- making ---
 
@@ -174,7 +176,7 @@ class Tree:
         directory = self.directory(parent)
         check_name(name)
         edge = self._edge(parent, name)
-        child = self._child(edge)
+        child = self.child(edge)
         if stat.S_ISDIR(child.mode):
             raise IsADirectory(f"{name!r} in directory {parent} is a directory: use rmdir")
         self._displace(edge, directory, child)
@@ -184,7 +186,7 @@ class Tree:
         directory = self.directory(parent)
         check_name(name)
         edge = self._edge(parent, name)
-        child = self._child(edge)
+        child = self.child(edge)
         if not stat.S_ISDIR(child.mode):
             raise NotADirectory(f"{name!r} in directory {parent} is not a directory")
         if not self._edges.is_empty(child.id):
@@ -204,7 +206,7 @@ class Tree:
         if flags & ~RenameFlag.NOREPLACE:
             raise NotSupported(f"rename with flags {int(flags)} is not supported", errno_=22)
         edge = self._edge(parent, name)
-        moved = self._child(edge)
+        moved = self.child(edge)
         if target.nlink == 0:
             raise NotFound(f"directory {new_parent} was removed")
         there = self._edges.find(new_parent, new_name)
@@ -213,7 +215,7 @@ class Tree:
         is_directory = stat.S_ISDIR(moved.mode)
         if is_directory and self._is_within(target, moved):
             raise Invalid(f"{name!r} can't move into its own subtree")
-        replaced = self._child(there) if there is not None else None
+        replaced = self.child(there) if there is not None else None
         if replaced is moved:
             return None
         if replaced is not None:
@@ -264,7 +266,8 @@ class Tree:
             raise NotFound(f"no {name!r} in directory {parent}")
         return edge
 
-    def _child(self, edge: Edge) -> NodeRecord:
+    def child(self, edge: Edge) -> NodeRecord:
+        """The node that an edge leads to.  Raises Corrupt when there is none."""
         try:
             return self._nodes.get(edge.child)
         except NotFound:

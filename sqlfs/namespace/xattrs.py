@@ -88,20 +88,21 @@ class XattrTable:
         row = self._rows.db.row("xattr_get", record.id, tag)
         if row is None:
             return None
-        since, _, sealed = row
-        stored, value = self._open(record.id, tag, since, sealed)
-        return value if stored == name else None
+        stored, value = self._open(record.id, tag, *row)
+        if stored != name:
+            raise Corrupt(f"an extended attribute of node {record.id} is filed under a wrong name")
+        return value
 
     def _all(self, record: NodeRecord) -> list[tuple[bytes, bytes]]:
-        return [
-            self._open(record.id, tag, since, sealed)
-            for tag, since, _, sealed in self._rows.db.rows("xattr_all", record.id)
-        ]
+        return [self._open(record.id, *row) for row in self._rows.db.rows("xattr_all", record.id)]
 
-    def _open(self, node: int, tag: bytes, since: int, sealed: bytes) -> tuple[bytes, bytes]:
+    def _open(
+        self, node: int, tag: bytes, since: int, generation: int, sealed: bytes
+    ) -> tuple[bytes, bytes]:
         rows = self._rows
         what = f"extended attribute of node {node}"
-        body = rows.sealer.open(Purpose.XATTR, (rows.uuid, node, tag, since), sealed, what)
+        aad = (rows.uuid, node, tag, since)
+        body = rows.open(Purpose.XATTR, aad, generation, sealed, what)
         if not body or len(body) < 1 + body[0]:
             raise Corrupt(f"{what}: row too short")
         return body[1 : 1 + body[0]], body[1 + body[0] :]

@@ -1,6 +1,7 @@
 """The only code that opens volume files and runs SQL."""
 
 from sqlfs.store.database import Database
+from sqlfs.store.ids import IdSource
 from sqlfs.store.opening import Opened, create_file, open_file
 from sqlfs.store.statements import checks, sql_folder
 from sqlfs.store.tally import Tally
@@ -8,6 +9,7 @@ from sqlfs.store.watch import OpenWatch
 
 __all__ = [
     "Database",
+    "IdSource",
     "OpenWatch",
     "Opened",
     "Tally",

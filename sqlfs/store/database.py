@@ -108,9 +108,9 @@ class Database:
             # what the transaction holds can't be told apart any more.
             raise self._abandon(self._translated(error)) from error
 
-    def write_blob(self, name: str, id_: int, blob: bytes) -> None:
+    def write_blob(self, name: str, id_: int, generation: int, blob: bytes) -> None:
         """Run a statement that brings a large value, which counts for the room that is needed."""
-        self.write(name, id_, blob)
+        self.write(name, id_, generation, blob)
         self.uncommitted_bytes += len(blob)
 
     def last_id(self) -> int:
@@ -121,11 +121,17 @@ class Database:
         with self.lock:
             try:
                 cursor = self._connection.execute(text)
-                rows = cursor.fetchall()
-                names = [column[0] for column in cursor.get_description()] if rows else []
+                # The columns are known only while there is a row.
+                found = [
+                    {
+                        column[0]: value
+                        for column, value in zip(cursor.get_description(), row, strict=True)
+                    }
+                    for row in cursor
+                ]
             except apsw.Error as error:
                 raise self._translated(error) from error
-        return (dict(zip(names, row, strict=True)) for row in rows)
+        return iter(found)
 
     def structure_findings(self) -> list[str]:
         """What SQLite itself finds wrong (``PRAGMA quick_check``); empty when sound."""
@@ -352,7 +358,10 @@ class Database:
 
     def _log_descriptor(self) -> int:
         if self._log_fd < 0:
-            found = ownership.open_descriptors(log_path(self.path).stat())
+            try:
+                found = ownership.open_descriptors(log_path(self.path).stat())
+            except FileNotFoundError:
+                found = set()
             if not found:
                 raise InputOutput(f"the log of {self.path} was removed while it was in use")
             self._log_fd = min(found)

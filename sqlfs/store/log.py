@@ -89,15 +89,16 @@ def _checksum(data: bytes, sums: tuple[int, int], big: bool) -> tuple[int, int]:
 
 def _scan(fd: int, page_size: int) -> LogState:
     state = LogState(exists=True)
-    if os.fstat(fd).st_size == 0:
-        # Emptied after a checkpoint, to give back its room.
+    if os.fstat(fd).st_size <= _HEADER.size:
+        # Emptied after a checkpoint to give back its room, or begun and no more: the header is
+        # durable before the first frame is written.
         state.present = True
         return state
     header = os.pread(fd, _HEADER.size, 0)
-    if len(header) < _HEADER.size:
-        return state
-    magic, _, log_page_size, _, salt1, salt2, _, _ = _HEADER.unpack(header)
+    magic, _, log_page_size, _, salt1, salt2, *sums = _HEADER.unpack(header)
     if magic not in _MAGICS or log_page_size != page_size:
+        return state
+    if _checksum(header[:24], (0, 0), bool(magic & 1)) != tuple(sums):
         return state
     state.present = True
     offset = _HEADER.size

@@ -8,12 +8,11 @@ it would apply whatever valid log lies beside the file.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import apsw
 
@@ -21,7 +20,6 @@ from sqlfs.errors import (
     AlreadyExists,
     Corrupt,
     Invalid,
-    MissingLog,
     NotAVolumeFile,
     NotFound,
     NotPermitted,
@@ -32,6 +30,7 @@ from sqlfs.errors import (
 from sqlfs.limits import PAGE_BYTES_DEFAULT
 from sqlfs.store import ownership
 from sqlfs.store.database import Database, configure
+from sqlfs.store.decision import Found, decide, set_aside
 from sqlfs.store.header import (
     APPLICATION_ID,
     FORMAT_VERSION,
@@ -41,11 +40,11 @@ from sqlfs.store.header import (
 )
 from sqlfs.store.io import Syncer
 from sqlfs.store.lineage import LINEAGE_PAGE, Lineage
-from sqlfs.store.log import LogState, holds_transaction, log_path, read_log
+from sqlfs.store.log import holds_transaction, read_log
 from sqlfs.store.statements import schema, statements
 
 KNOWN_FEATURES: frozenset[str] = frozenset()
-_RESERVED_KINDS = ("node", "edge", "volume", "mount")
+_RESERVED_KINDS = ("node", "edge", "volume", "mount", "reclaim")
 
 
 @dataclass(slots=True)
@@ -54,6 +53,15 @@ class Opened:
 
     database: Database
     notices: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    read_only: bool
+    writable: bool
+    accept_state: bool
+    vfs: str | None
+    syncer: Syncer | None
 
 
 def create_file(path: Path, *, page_size: int = PAGE_BYTES_DEFAULT) -> None:
@@ -129,6 +137,7 @@ def open_file(
     writable = os.access(path, os.W_OK)
     if not writable and not read_only:
         raise ReadOnly(f"{path} can't be written; open it read-only (-o ro)")
+    wanted = _Wanted(read_only, writable, accept_state, vfs, syncer)
     try:
         connection = _connect(path, writable, immutable=False, vfs=vfs)
     except apsw.Error as error:
@@ -136,26 +145,15 @@ def open_file(
     try:
         fd = ownership.new_descriptor(path, before)
         ownership.take(fd, path, shared=not writable)
-        return _decide(
-            connection, path, fd, read_only=read_only, writable=writable,
-            accept_state=accept_state, vfs=vfs, syncer=syncer,
-        )  # fmt: skip
+        return Opened(*_open_locked(connection, path, fd, wanted))
     except BaseException:
         connection.close()
         raise
 
 
-def _decide(
-    connection: apsw.Connection,
-    path: Path,
-    fd: int,
-    *,
-    read_only: bool,
-    writable: bool,
-    accept_state: bool,
-    vfs: str | None,
-    syncer: Syncer | None,
-) -> Opened:
+def _open_locked(
+    connection: apsw.Connection, path: Path, fd: int, wanted: _Wanted
+) -> tuple[Database, list[str]]:
     header = read_header(fd, path)
     lineage = read_lineage(fd, path, header)
     if path.with_name(path.name + "-journal").exists():
@@ -164,83 +162,77 @@ def _decide(
             f" apply it: move {path.name}-journal away"
         )
     log = read_log(path, header.page_size)
-    notices: list[str] = []
     if log.frames and not log.belongs_to(lineage) and not holds_transaction(path, header.page_size):
         log.frames = 0
-    usable = log.present and (log.frames == 0 or log.belongs_to(lineage))
-    immutable = False
-    if not (usable and log.frames):
+    found = Found(path, lineage, ownership.identity(fd), log)
+    if not found.log_applies:
         check_complete(fd, path, header)
-    if not usable:
-        lost = lineage.mark is not None and lineage.mark == ownership.identity(fd)
-        if lost and not accept_state:
-            if not read_only:
-                raise MissingLog(_missing_log(path, lineage, log))
-            notices.append(_missing_log(path, lineage, log))
-            immutable = True
-        elif lineage.mark is not None and not lost:
-            notices.append(
-                f"{path} is a copy, made of a volume in use; it holds the state of"
-                f" {_when(lineage.written_ns)}"
-            )
-        if log.frames and not immutable:
-            if writable:
-                notices.append(_set_aside(path))
-            else:
-                immutable = True
-    # A file that can't be written is read as it is; a log it needs must be applied first.
-    if not writable and usable and log.frames:
-        raise ReadOnly(f"{path} needs its log applied, and can't be written; copy both elsewhere")
-    if immutable or not writable:
+    plan = decide(
+        found,
+        read_only=wanted.read_only,
+        writable=wanted.writable,
+        accept_state=wanted.accept_state,
+    )
+    notices = [plan.notice] if plan.notice else []
+    if plan.set_aside:
+        notices.append(set_aside(path))
+    if plan.immutable:
         connection.close()
-        connection = _connect(path, writable=False, immutable=True, vfs=vfs)
+        return _open_immutable(path, lineage, wanted), notices
+    try:
+        configure(connection)
+    except apsw.Error as error:
+        raise _unreadable(path, error) from error
+    _check_content(connection, path)
+    database = Database(
+        connection, path, fd, _current(connection, path),
+        base=lineage.id, read_only=wanted.read_only, log_frames=log.frames, syncer=wanted.syncer,
+    )  # fmt: skip
+    return database, notices
+
+
+def _open_immutable(path: Path, lineage: Lineage, wanted: _Wanted) -> Database:
+    """Read the file as it is: no log, no lock of SQLite's, not a byte written."""
+    connection = _connect(path, writable=False, immutable=True, vfs=wanted.vfs)
+    try:
         fd = ownership.new_descriptor(path, set())
         ownership.take(fd, path, shared=True)
-    return Opened(
-        _start(
-            connection,
-            path,
-            fd,
-            lineage,
-            read_only=immutable or not writable,
-            log_frames=log.frames if usable else 0,
-            syncer=syncer,
-        ),
-        notices,
-    )
+        _check_content(connection, path)
+        return Database(connection, path, fd, lineage, base=lineage.id, read_only=True)
+    except BaseException:
+        connection.close()
+        raise
 
 
-def _start(
-    connection: apsw.Connection,
-    path: Path,
-    fd: int,
-    lineage: Lineage,
-    *,
-    read_only: bool,
-    log_frames: int,
-    syncer: Syncer | None,
-) -> Database:
+def _check_content(connection: apsw.Connection, path: Path) -> None:
     try:
-        if not read_only:
-            configure(connection)
         _check_schema(connection, path)
         _check_features(connection, path)
-        record: Any = connection.execute(statements()["lineage_get"]).fetchall()[0][0]
-    except apsw.BusyError as error:
-        raise StoreError(
-            f"{path} is open in a program that is not sqlfs (the sqlite3 shell?); close it there"
-        ) from error
-    except (apsw.CorruptError, apsw.NotADBError) as error:
-        raise Corrupt(f"{path} is damaged: SQLite says: {error}") from error
     except apsw.Error as error:
-        raise StoreError(f"can't read {path}: {error}") from error
-    current = Lineage.decode(record)
+        raise _unreadable(path, error) from error
+
+
+def _current(connection: apsw.Connection, path: Path) -> Lineage:
+    """The record as the log has it."""
+    try:
+        ((record,),) = connection.execute(statements()["lineage_get"]).fetchall()
+    except (apsw.Error, ValueError) as error:
+        raise _unreadable(path, error) from error
+    current = Lineage.decode(record) if isinstance(record, bytes) else None
     if current is None:
         raise Corrupt(f"{path} is damaged: its lineage record is not sound")
-    return Database(
-        connection, path, fd, current,
-        base=lineage.id, read_only=read_only, log_frames=log_frames, syncer=syncer,
-    )  # fmt: skip
+    return current
+
+
+def _unreadable(path: Path, error: Exception) -> StoreError:
+    if isinstance(error, apsw.BusyError):
+        return StoreError(
+            f"{path} is open in a program that is not sqlfs (the sqlite3 shell?); close it there",
+            errno_=errno.EBUSY,
+        )
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError | ValueError):
+        return Corrupt(f"{path} is damaged: SQLite says: {error}")
+    return StoreError(f"can't read {path}: {error}")
 
 
 def _connect(path: Path, writable: bool, *, immutable: bool, vfs: str | None) -> apsw.Connection:
@@ -302,32 +294,9 @@ def _cannot_create(path: Path) -> OSError:
     return StoreError(f"can't create {path}")
 
 
-def _missing_log(path: Path, lineage: Lineage, log: LogState) -> str:
-    what = "belongs to another state" if log.frames else "is missing"
-    return (
-        f"{path} was in use when its owner ended, and its log {log_path(path).name} {what}:"
-        f" the file holds the state of {_when(lineage.written_ns)}; put the log back,"
-        " or go on from that state with --accept-state"
-    )
-
-
-def _set_aside(path: Path) -> str:
-    log = log_path(path)
-    for number in range(1, 1_000_000):
-        aside = log.with_name(f"{log.name}.unmatched-{number}")
-        if not aside.exists():
-            log.rename(aside)
-            break
-    return f"a log that does not belong to {path} lay beside it; it is now {aside.name}"
-
-
 def _sync_folder(folder: Path) -> None:
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def _when(ns: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ns / 1e9))

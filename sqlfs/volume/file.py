@@ -15,8 +15,7 @@ from sqlfs.content import Gauge, SealWorkers
 from sqlfs.crypto import KdfParameters, KeySlot, Purpose, derive_kek
 from sqlfs.errors import NoSuchVolume, ReadOnly, StoreError
 from sqlfs.limits import CHUNK_BYTES_DEFAULT, CHUNK_CACHE_BYTES, PAGE_BYTES_DEFAULT
-from sqlfs.namespace import IdSource
-from sqlfs.store import OpenWatch, create_file, open_file
+from sqlfs.store import IdSource, OpenWatch, create_file, open_file
 from sqlfs.store.database import Database
 from sqlfs.store.io import Syncer
 from sqlfs.types import Caller, MountInfo, VolumeInfo, VolumeUsage
@@ -62,7 +61,7 @@ class VolumeFile:
         self.work = Work(database, gauge)
         self._shared = SharedParts(
             database, self._workers, SizedCache(CHUNK_CACHE_BYTES),
-            IdSource(database, "node"), IdSource(database, "edge"),
+            IdSource(database, "node"), IdSource(database, "edge"), IdSource(database, "reclaim"),
         )  # fmt: skip
         self._volume_ids = IdSource(database, "volume")
         self._mount_ids = IdSource(database, "mount")

@@ -88,8 +88,12 @@ class FileVerbs(NameVerbs):
     def fsync(self, handle: int, data_only: bool = False) -> None:
         del data_only  # one commit holds both
         with self._reading():
-            self._handle(handle)
+            node = self._handle(handle).record.id
         self._host.durable()
+        with self._reading() as volume:
+            lost = volume.lost.pop(node, None)
+        if lost is not None:
+            raise lost
 
     def release(self, handle: int) -> None:
         with self._reading() as volume:

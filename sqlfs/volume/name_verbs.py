@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import stat
 
-from sqlfs.errors import Invalid, IsADirectory, NameTooLong, NotADirectory, SymlinkLoop
+from sqlfs.errors import Corrupt, Invalid, IsADirectory, NameTooLong, NotADirectory, SymlinkLoop
 from sqlfs.limits import PATH_BYTES_MAX, SYMLINK_DEPTH_MAX
-from sqlfs.namespace import NodeRecord, check_target
+from sqlfs.namespace import Edge, NodeRecord, check_target
 from sqlfs.types import (
     Attributes,
     Caller,
@@ -17,6 +18,8 @@ from sqlfs.types import (
 )
 from sqlfs.volume.base import SessionBase
 from sqlfs.volume.opened import OpenVolume
+
+log = logging.getLogger("sqlfs")
 
 _NODE_TYPES = (stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK)
 
@@ -43,8 +46,8 @@ class NameVerbs(SessionBase):
             if cookie == 0:
                 self._accessed(volume.tree.directory(node))
             return [
-                DirectoryEntry(edge.id, edge.name, volume.attributes(child))
-                for edge, child in volume.tree.page(node, cookie, limit)
+                DirectoryEntry(edge.id, edge.name, _listed(volume, edge))
+                for edge in volume.tree.page(node, cookie, limit)
             ]
 
     # --- making ---
@@ -100,8 +103,7 @@ class NameVerbs(SessionBase):
                 raise IsADirectory(f"node {source} is a directory: clone its entries instead")
             body = volume.bodies.get(source)
             if body is not None and body.changed:
-                body.flush()
-                volume.nodes.touch(original)
+                volume.flush_body(body)
             twin = volume.tree.twin(original, parent, name)
             twin.size = original.size
             twin.inline = original.inline
@@ -141,6 +143,15 @@ class NameVerbs(SessionBase):
             changes.append(Change(ChangeKind.ATTRIBUTES, done.moved.id))
             if done.replaced is not None:
                 changes.append(Change(ChangeKind.ATTRIBUTES, done.replaced.id))
+
+
+def _listed(volume: OpenVolume, edge: Edge) -> Attributes:
+    try:
+        return volume.attributes(volume.tree.child(edge))
+    except Corrupt as error:
+        # The others must stay reachable; whoever opens this one is told.
+        log.error("%s", error)
+        return Attributes(edge.child, stat.S_IFREG, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def permissions(mode: int, caller: Caller) -> int:

@@ -7,6 +7,7 @@ while there is one.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import stat
 import struct
@@ -14,23 +15,24 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlfs.chunks import Cached, ChunkPool, SizedCache
+from sqlfs.chunks import Cached, ChunkPool, SizedCache, unpack
 from sqlfs.content import Body, SealWorkers
 from sqlfs.crypto import Purpose, Sealer
-from sqlfs.errors import Corrupt
+from sqlfs.errors import Corrupt, SqlfsError
 from sqlfs.namespace import (
     EdgeTable,
-    IdSource,
     NodeRecord,
     NodeTable,
     Tree,
     VolumeRows,
     XattrTable,
 )
-from sqlfs.store import Database
+from sqlfs.store import Database, IdSource
 from sqlfs.types import Attributes, Change, VolumeUsage
 from sqlfs.volume.session import Listener
 from sqlfs.volume.settings import VolumeRow
+
+log = logging.getLogger("sqlfs")
 
 _USAGE = struct.Struct("<QQ")
 _ORPHAN_PAGE = 256
@@ -69,6 +71,7 @@ class SharedParts:
     cache: SizedCache[Cached]
     node_ids: IdSource
     edge_ids: IdSource
+    reclaim_ids: IdSource
     handles: dict[int, OpenFile] = field(default_factory=dict)
     last_handle: int = 0
 
@@ -90,6 +93,7 @@ class OpenVolume:
         self.pool = ChunkPool(
             self.db, sealer, shared.cache,
             volume=info.id, domain=row.domain, dedupe=info.dedupe,
+            reclaim_ids=shared.reclaim_ids,
         )  # fmt: skip
         self.tree = Tree(
             self.rows, self.nodes, self.edges, shared.node_ids, info.root, self._unlinked
@@ -102,6 +106,7 @@ class OpenVolume:
         self.usage = VolumeUsage(0, 0)
         self._stored_usage: VolumeUsage | None = None
         self._kept: dict[int, NodeRecord] = {}  # orphans
+        self.lost: dict[int, SqlfsError] = {}  # node -> why its changes could not be stored
 
     # --- beginning and end ---
 
@@ -111,8 +116,8 @@ class OpenVolume:
         if row is None:
             raise Corrupt(f"volume {self.info.name!r} has no counters; sqlfs check tells more")
         what = f"counters of volume {self.info.name!r}"
-        body = self.sealer.open(Purpose.COUNTER, (self.info.uuid,), row[1], what)
-        self.usage = self._stored_usage = VolumeUsage(*_USAGE.unpack(body))
+        body = self.rows.open(Purpose.COUNTER, (self.info.uuid,), row[0], row[1], what)
+        self.usage = self._stored_usage = VolumeUsage(*unpack(_USAGE, body, what))
         if not self.db.read_only:
             self._delete_orphans()
 
@@ -125,8 +130,18 @@ class OpenVolume:
         while rows := self.db.rows("orphan_page", self.info.id, last, _ORPHAN_PAGE):
             with self.db.writing():
                 for (node,) in rows:
-                    self._remove(self.nodes.get(node), was_orphan=True)
+                    self._delete_orphan(node)
             last = rows[-1][0]
+
+    def _delete_orphan(self, node: int) -> None:
+        try:
+            record = self.nodes.get(node)
+        except Corrupt as error:
+            log.error("%s", error)
+            return
+        # The seal decides, not the row: anybody could have put it there.
+        if record.nlink == 0:
+            self._remove(record, was_orphan=True)
 
     def flush(self) -> None:
         """Write everything in memory into the open transaction: runs before each commit."""
@@ -135,8 +150,7 @@ class OpenVolume:
             return
         with self.db.writing():
             for body in changed:
-                body.flush()
-                self.nodes.touch(body.record)
+                self.flush_body(body)
             self._forget_idle_bodies()
             self.nodes.flush()
             if self.usage != self._stored_usage:
@@ -144,6 +158,22 @@ class OpenVolume:
                 sealed = self.sealer.seal(Purpose.COUNTER, (self.info.uuid,), body_bytes)
                 self.db.write("counter_set", self.info.id, self.sealer.generation, sealed)
                 self._stored_usage = self.usage
+
+    def flush_body(self, body: Body) -> None:
+        """Flush one file.  What can't be, for damage beneath it, is lost: said in the log, and to
+        the next fsync of the file, while all others go on."""
+        record = body.record
+        try:
+            body.flush()
+        except SqlfsError as error:
+            if self.db.failure is not None:
+                raise
+            before = record.size
+            body.abandon()
+            self.count(size=record.size - before)
+            self.lost[record.id] = error
+            log.error("what was written to node %d is lost: %s", record.id, error)
+        self.nodes.touch(record)
 
     def _forget_idle_bodies(self) -> None:
         for node in [n for n, b in self.bodies.items() if not (b.changed or self.users[n])]:

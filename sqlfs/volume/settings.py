@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlfs.crypto import KdfParameters, KeySlot, Purpose, Sealer, make_slot, new_master, unwrap
 from sqlfs.errors import (
@@ -17,12 +17,11 @@ from sqlfs.errors import (
     WrongPassphrase,
 )
 from sqlfs.limits import CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, NAME_BYTES_MAX
-from sqlfs.namespace import IdSource
-from sqlfs.store import Database
+from sqlfs.store import Database, IdSource
 from sqlfs.store.database import Row
 from sqlfs.types import VolumeInfo
 
-_SETTINGS = struct.Struct("<QQQBBQQ")
+_SETTINGS = struct.Struct("<QQQQBBQQ")
 _FIRST_EPOCH = 1
 _FIRST_GENERATION = 1
 
@@ -34,21 +33,24 @@ class VolumeRow:
     info: VolumeInfo
     domain: int
     generation: int
+    id_generation: int
     sealed: bytes
 
     @classmethod
     def of(cls, row: Row) -> VolumeRow:
-        id_, uuid, name, root, domain, encrypted, generation, chunk, dedupe, epoch, made, seal = row
+        id_, uuid, name, root, domain, encrypted, generation, ids, chunk, *rest = row
+        dedupe, epoch, made, sealed = rest
         info = VolumeInfo(
             id_, bytes(uuid), name, root, bool(encrypted), bool(dedupe), chunk, made, epoch
         )
-        return cls(info, domain, generation, bytes(seal))
+        return cls(info, domain, generation, ids, bytes(sealed))
 
     def body(self) -> bytes:
         info = self.info
         fixed = _SETTINGS.pack(
             info.root,
             self.domain,
+            self.id_generation,
             info.chunk_size,
             info.encrypted,
             info.dedupe,
@@ -84,7 +86,11 @@ class NewVolume:
     kdf: KdfParameters | None
 
     def check(self) -> None:
-        if not self.name or len(self.name.encode()) > NAME_BYTES_MAX:
+        try:
+            length = len(self.name.encode())
+        except UnicodeEncodeError:
+            raise Invalid(f"a volume's name is text, unlike {self.name!r}") from None
+        if not 1 <= length <= NAME_BYTES_MAX:
             raise Invalid(f"a volume's name has 1 to {NAME_BYTES_MAX} bytes")
         if any(ord(char) < 32 or char in ":/\x7f" for char in self.name):
             raise Invalid(
@@ -133,13 +139,15 @@ def insert_volume(
         sealer = Sealer.from_master(master, _FIRST_GENERATION)
         _insert_slot(database, info, master, new.passphrase, new.kdf)
     # Plain volumes share one domain, so that they share chunks.
-    row = VolumeRow(info, id_ if encrypted else 0, sealer.generation, b"")
+    domain = id_ if encrypted else 0
+    row = VolumeRow(info, domain, sealer.generation, sealer.generation, b"")
     sealed = sealer.seal(Purpose.VOLUME, (uuid, id_), row.body())
     database.write(
         "volume_insert", id_, uuid, info.name, root, row.domain, int(encrypted),
-        sealer.generation, info.chunk_size, int(info.dedupe), info.epoch, info.created_ns, sealed,
+        row.generation, row.id_generation, info.chunk_size, int(info.dedupe), info.epoch,
+        info.created_ns, sealed,
     )  # fmt: skip
-    return VolumeRow(info, row.domain, row.generation, sealed), sealer
+    return replace(row, sealed=sealed), sealer
 
 
 def _insert_slot(
@@ -171,7 +179,8 @@ def unlock(database: Database, row: VolumeRow, keks: list[bytes] | None) -> Seal
     else:
         if keks is None:
             raise PassphraseNeeded(f"volume {info.name!r} is encrypted; give its passphrase")
-        sealer = Sealer.from_master(_master(database, info, keks), row.generation)
+        master = _master(database, info, keks)
+        sealer = Sealer.from_master(master, row.generation, row.id_generation)
     row.check(sealer)
     return sealer
 

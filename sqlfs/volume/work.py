@@ -73,12 +73,14 @@ class Work:
 
         Looks at the file system now and then only, and at every change once it is tight.
         """
-        self._unchecked += size + _CHANGE_BYTES
-        if self._unchecked < _UNCHECKED_BYTES and not self._tight:
-            return
-        self._unchecked = 0
-        self._tight = self.room() < _UNCHECKED_BYTES
-        if self.room() >= size + _CHANGE_BYTES:
+        with self._db.lock:
+            self._unchecked += size + _CHANGE_BYTES
+            if self._unchecked < _UNCHECKED_BYTES and not self._tight:
+                return
+            self._unchecked = 0
+            room = self.room()
+            self._tight = room < _UNCHECKED_BYTES
+        if room >= size + _CHANGE_BYTES:
             return
         while self._has_reclaim() and self.reclaim(64):
             pass

@@ -1,0 +1,97 @@
+"""What to do with a file and the log beside it: a pure decision, made before SQLite reads."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlfs.errors import MissingLog, ReadOnly
+from sqlfs.store.lineage import Identity, Lineage
+from sqlfs.store.log import LogState, log_path
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was seen: the file's record and identity, and its log."""
+
+    path: Path
+    lineage: Lineage
+    identity: Identity
+    log: LogState
+
+    @property
+    def log_applies(self) -> bool:
+        return self.log.present and self.log.frames > 0 and self.log.belongs_to(self.lineage)
+
+    @property
+    def log_is_foreign(self) -> bool:
+        return self.log.frames > 0 and not self.log_applies
+
+    @property
+    def log_is_missing(self) -> bool:
+        """The owner ended without a clean close, and what it logged is not there."""
+        marked = self.lineage.mark == self.identity
+        return marked and (self.log_is_foreign or not self.log.present)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to open.  ``immutable``: read the file as it is, without log or locks.  ``set_aside``:
+    move the log away first.  ``notice``: a line for the user, or none."""
+
+    immutable: bool
+    set_aside: bool
+    notice: str | None
+
+
+def decide(found: Found, *, read_only: bool, writable: bool, accept_state: bool) -> Plan:
+    """Raises MissingLog, and ReadOnly where a log must be applied to a file that can't be
+    written."""
+    path, lineage = found.path, found.lineage
+    if found.log_applies:
+        if not writable:
+            raise ReadOnly(
+                f"{path} needs its log applied, and can't be written; copy both elsewhere"
+            )
+        return Plan(immutable=False, set_aside=False, notice=None)
+    as_it_is = read_only or not writable
+    if found.log_is_missing and not accept_state:
+        if not read_only:
+            raise MissingLog(_missing_log(found))
+        return Plan(immutable=True, set_aside=False, notice=_missing_log(found))
+    notice = None
+    if lineage.mark is not None and lineage.mark != found.identity:
+        notice = (
+            f"{path} is a copy, made of a volume in use; it holds the state of"
+            f" {_when(lineage.written_ns)}"
+        )
+    return Plan(immutable=as_it_is, set_aside=found.log_is_foreign and not as_it_is, notice=notice)
+
+
+def set_aside(path: Path) -> str:
+    """Move a log that is not the file's out of SQLite's sight; returns a line for the user."""
+    log = log_path(path)
+    number = 1
+    while (aside := log.with_name(f"{log.name}.unmatched-{number}")).exists():
+        number += 1
+    log.rename(aside)
+    return f"a log that does not belong to {path} lay beside it; it is now {aside.name}"
+
+
+def _missing_log(found: Found) -> str:
+    log = found.log
+    if log.frames:
+        what = "belongs to another state"
+    else:
+        what = "is damaged" if log.exists else "is missing"
+    return (
+        f"{found.path} was in use when its owner ended, and its log"
+        f" {log_path(found.path).name} {what}: the file holds the state of"
+        f" {_when(found.lineage.written_ns)}; put the log back, or go on from that state with"
+        " --accept-state"
+    )
+
+
+def _when(ns: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ns / 1e9))
