@@ -206,14 +206,11 @@ class Client:
         listened = self._clients.find(token)
         if listened is None or listened._session is None:
             raise WrongPassphrase("no session with that token")
-        session = listened._session
-
-        def start() -> None:
-            self._hearing = Hearing(self._connection, ends_with=(self, listened))
-            session.subscribe(self._hearing.tell)
-
-        # The answer goes first: what follows on this connection is changes.
-        self._after_answer = start
+        hearing = Hearing(self._connection, ends_with=(self, listened))
+        # Nothing is missed from here on, but what follows the answer is changes, not before it.
+        listened._session.subscribe(hearing.tell)
+        self._hearing = hearing
+        self._after_answer = hearing.begin
 
     # --- the end ---
 

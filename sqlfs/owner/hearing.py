@@ -34,13 +34,20 @@ class Hearing:
         self._connection = connection
         self._ends_with = tuple(ends_with)
         self._telling = threading.Lock()
+        self._begun = threading.Event()
         self._word = threading.Event()
         self._ended = False
+
+    def begin(self) -> None:
+        """The client was answered, and takes what comes now for changes."""
+        self._begun.set()
 
     def tell(self, changes: Sequence[Change]) -> None:
         """Return when the client has heard of `changes`.  One that does not answer in time loses
         its session: what it remembers would be wrong from here on."""
         with self._telling:
+            if not self._begun.wait(HEARD_S_MAX):
+                self.end()
             for start in range(0, len(changes), CHANGES_MAX):
                 if self._ended:
                     return
@@ -60,6 +67,7 @@ class Hearing:
     def end(self) -> None:
         """Tell nothing any more, and end the session that would have heard it.  Idempotent."""
         self._ended = True
+        self._begun.set()
         self._word.set()
         for connected in self._ends_with:
             connected.hang_up()

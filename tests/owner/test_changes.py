@@ -11,6 +11,7 @@ import pytest
 import sqlfs
 from sqlfs.errors import ConnectionLost
 from sqlfs.owner import hearing
+from sqlfs.owner.client import Client
 from sqlfs.owner.frames import receive
 from sqlfs.owner.hearing import Hearing
 from sqlfs.owner.verbs import CHANGES, CHANGES_MAX
@@ -41,6 +42,28 @@ def test_changes_are_heard_before_the_verb_returns(listening: Session, changing:
     heard.clear()
     changing.setattr(made.node, AttributeChanges(mode=0o700))
     assert Change(ChangeKind.ATTRIBUTES, made.node) in heard
+
+
+def test_what_changes_while_the_owner_answers_is_heard(
+    listening: Session, changing: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = threading.Thread(
+        target=changing.mkdir, args=(changing.root, b"new", 0o755, CALLER), daemon=True
+    )
+    answer = Client._reply
+
+    def answer_late(self: Client, message: Sequence[object]) -> None:
+        if self._hearing is not None and not change.ident:
+            change.start()
+            eventually(lambda: self._file.usage("main").nodes > 1)
+        answer(self, message)
+
+    monkeypatch.setattr(Client, "_reply", answer_late)
+    heard: list[Change] = []
+    listening.subscribe(heard.extend)
+    change.join(DEADLINE_S)
+    assert not change.is_alive()
+    assert Change(ChangeKind.ENTRY, changing.root, b"new") in heard
 
 
 def test_a_listener_may_ask_for_what_changed(listening: Session, changing: Session) -> None:
@@ -122,7 +145,7 @@ class TestHearing:
     def test_many_changes_come_in_parts(self, ends: tuple[socket.socket, socket.socket]) -> None:
         ours, theirs = ends
         told = [Change(ChangeKind.CONTENT, node) for node in range(2 * CHANGES_MAX + 1)]
-        teller = Hearing(ours, ends_with=())
+        teller = begun(ours)
         thread = threading.Thread(target=teller.tell, args=(told,))
         thread.start()
         heard: list[Change] = []
@@ -138,7 +161,7 @@ class TestHearing:
     def test_the_end_wakes_who_tells(self, ends: tuple[socket.socket, socket.socket]) -> None:
         ours, theirs = ends
         line = self.Line()
-        teller = Hearing(ours, ends_with=[line])
+        teller = begun(ours, line)
         thread = threading.Thread(target=teller.tell, args=([Change(ChangeKind.CONTENT, 1)],))
         thread.start()
         receive(theirs)
@@ -151,5 +174,23 @@ class TestHearing:
         ours, theirs = ends
         theirs.close()
         line = self.Line()
+        begun(ours, line).tell([Change(ChangeKind.CONTENT, 1)])
+        assert line.hung_up
+
+    def test_before_it_has_begun_tells_nothing(
+        self, ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(hearing, "HEARD_S_MAX", 0.05)
+        ours, theirs = ends
+        line = self.Line()
         Hearing(ours, ends_with=[line]).tell([Change(ChangeKind.CONTENT, 1)])
         assert line.hung_up
+        theirs.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            theirs.recv(1)
+
+
+def begun(connection: socket.socket, *lines: TestHearing.Line) -> Hearing:
+    teller = Hearing(connection, ends_with=lines)
+    teller.begin()
+    return teller
