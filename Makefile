@@ -74,6 +74,7 @@ run: $(VENV)/for-run
 	@echo "    cp -a /usr/share/doc $(DIR)/"
 	@echo "The volume from outside, while it is mounted:"
 	@echo "    $(VENV)/bin/sqlfs info $(FILE)"
+	@echo "    $(VENV)/bin/sqlfs tree $(FILE)"
 	@echo "Unmount it. $(FILE) then holds everything; a copy of it is a snapshot."
 	@echo "    $(VENV)/bin/sqlfs umount $(DIR)"
 
