@@ -6,10 +6,10 @@ import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NoReturn
 
+import sqlfs
 from fuse_driver import options
 from fuse_driver.options import MountOptions
 from sqlfs.cli.secrets import PassphraseSource, add_passphrase_options, passphrase_source
@@ -109,12 +109,5 @@ def _parser() -> argparse.ArgumentParser:
     add_passphrase_options(parser)
     add("--log", metavar="FILE", type=Path, help="log to FILE instead of syslog")
     add("--accept-state", action="store_true", help="go on although FILE's log is missing")
-    add("--version", action="version", version=f"sqlfs-mount {_version()}")
+    add("--version", action="version", version=f"sqlfs-mount {sqlfs.__version__}")
     return parser
-
-
-def _version() -> str:
-    try:
-        return version("sqlfs")
-    except PackageNotFoundError:
-        return "(not installed)"

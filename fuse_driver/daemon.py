@@ -69,5 +69,6 @@ def _detach(writing: int) -> None:
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
     os.close(null)
-    os.write(writing, b"\0")
+    with contextlib.suppress(BrokenPipeError):  # nobody waits any more
+        os.write(writing, b"\0")
     os.close(writing)

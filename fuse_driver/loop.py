@@ -52,6 +52,7 @@ class Mount:
         self._options = kernel_options
         self._operations = Operations(session, synchronous=synchronous)
         self._invalidator = Invalidator(self._operations.inodes)
+        self._failure: MountFailed | None = None
 
     def run(self, on_ready: Callable[[RequestEnd], None]) -> None:
         """Attach, and answer until somebody unmounts or a signal asks for the end.
@@ -65,6 +66,8 @@ class Mount:
             trio.run(self._answer, on_ready)
         finally:
             self._detach()
+        if self._failure is not None:
+            raise self._failure
 
     def _attach(self) -> None:
         with _libfuse_messages() as messages:
@@ -91,7 +94,14 @@ class Mount:
 
     async def _announce(self, on_ready: Callable[[RequestEnd], None], end: trio.Event) -> None:
         # From another thread, as the answer comes from this one.
-        status = await trio.to_thread.run_sync(os.stat, self._directory, abandon_on_cancel=True)
+        try:
+            status = await trio.to_thread.run_sync(os.stat, self._directory, abandon_on_cancel=True)
+        except OSError as error:
+            self._failure = MountFailed(
+                f"the volume's root cannot be read: {error.strerror}", errno_=error.errno
+            )
+            pyfuse3.terminate()
+            return
         readahead.widen(status.st_dev)
         token = trio.lowlevel.current_trio_token()
 

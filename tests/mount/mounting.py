@@ -7,11 +7,14 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import pytest
 
 from tests.fuse_mounts import detach, mounts_below
 
@@ -38,6 +41,10 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not within {DEADLINE_S} s: {what}"
         time.sleep(0.01)
+
+
+def raises(number: int) -> pytest.RaisesExc[OSError]:
+    return pytest.raises(OSError, check=lambda error: error.errno == number)
 
 
 def run(*command: str | Path, **settings: object) -> subprocess.CompletedProcess[str]:
@@ -70,6 +77,18 @@ def sqlfs_mount(
         },
     )
     return done
+
+
+def let_others_reach(place: Path) -> None:
+    """Every user may pass through `place` and what is above it in the tests' own folders."""
+    top = Path(tempfile.gettempdir())
+    assert place.is_relative_to(top)
+    for directory in (place, *place.parents):
+        if directory == top:
+            return
+        mode = directory.stat().st_mode
+        if mode & 0o055 != 0o055:
+            directory.chmod(mode & 0o7777 | 0o055)
 
 
 def is_running(pid: int) -> bool:

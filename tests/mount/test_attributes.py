@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from sqlfs.limits import MIB
-from tests.mount.mounting import NOBODY, Mount
-from tests.mount.test_names import raises
+from tests.mount.mounting import NOBODY, Mount, let_others_reach, raises
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as several users")
 
@@ -34,9 +33,7 @@ def as_nobody(script: str, place: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def open_to_all(mounted: Mount) -> Mount:
     """A mount that every user may reach and write to."""
-    for place in (mounted.directory, *mounted.directory.parents[:3]):
-        if place.stat().st_mode & 0o005 != 0o005:
-            place.chmod(0o755)
+    let_others_reach(mounted.directory)
     mounted.directory.chmod(0o777)
     return mounted
 

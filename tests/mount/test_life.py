@@ -14,8 +14,17 @@ from pathlib import Path
 import pytest
 
 from tests.fuse_mounts import mounts_below
-from tests.mount.mounting import AS_NOBODY, COMMAND, ENVIRONMENT, NOBODY, Mount, run, wait_until
-from tests.mount.test_names import raises
+from tests.mount.mounting import (
+    AS_NOBODY,
+    COMMAND,
+    ENVIRONMENT,
+    NOBODY,
+    Mount,
+    let_others_reach,
+    raises,
+    run,
+    wait_until,
+)
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="mount(8) needs root")
 
@@ -243,8 +252,7 @@ def test_mounting_by_mount(mount: Mount, tmp_path: Path, form: str) -> None:
 def test_an_ordinary_user_mounts_and_unmounts(mount: Mount, tmp_path: Path) -> None:
     for place in (mount.directory, tmp_path):
         os.chown(place, NOBODY, NOBODY)
-    for place in tmp_path.parents[:2]:
-        place.chmod(0o755)
+    let_others_reach(tmp_path)
     # Not every machine lets its users have the device: here they do.
     device = tmp_path / "fuse"
     os.mknod(device, stat.S_IFCHR | 0o600, Path("/dev/fuse").stat().st_rdev)

@@ -11,14 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.mounting import Mount, run
+from tests.mount.mounting import Mount, raises, run
 
 RENAME_NOREPLACE = 1
 AT_FDCWD = -100
-
-
-def raises(number: int) -> pytest.RaisesExc[OSError]:
-    return pytest.raises(OSError, check=lambda error: error.errno == number)
 
 
 def renameat2(old: Path, new: Path, flags: int) -> None:

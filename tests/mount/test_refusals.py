@@ -10,8 +10,16 @@ from pathlib import Path
 
 import pytest
 
+import sqlfs
 from sqlfs.cli.exits import Exit
-from tests.mount.mounting import AS_NOBODY, COMMAND, ENVIRONMENT, Mount, sqlfs_mount
+from tests.mount.mounting import (
+    AS_NOBODY,
+    COMMAND,
+    ENVIRONMENT,
+    Mount,
+    let_others_reach,
+    sqlfs_mount,
+)
 
 Prepare = Callable[[Mount], None]
 
@@ -108,6 +116,13 @@ def test_without_arguments(fuse: None) -> None:  # noqa: ARG001
     refused(sqlfs_mount(), Exit.USAGE, "FILE[:VOLUME]", "DIR")
 
 
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_asking_is_no_mistake(option: str) -> None:
+    done = sqlfs_mount(option)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "sqlfs-mount" in done.stdout
+
+
 def test_a_missing_file_is_not_made_for_reading_only(mount: Mount) -> None:
     refused(sqlfs_mount(mount.file, mount.directory, "-o", "ro"), Exit.NOT_FOUND)
     assert not mount.file.exists()
@@ -130,6 +145,13 @@ def test_a_file_that_is_mounted_already(mounted: Mount, tmp_path: Path) -> None:
     other.mkdir()
     done = sqlfs_mount(mounted.file, other)
     refused(done, Exit.IN_USE, "already mounted", str(mounted.directory), str(mounted.pid))
+
+
+def test_a_file_that_a_program_has_open(mount: Mount) -> None:
+    with sqlfs.open(mount.file, create=True) as store:
+        store.create_volume("main")
+        refused(sqlfs_mount(mount.file, mount.directory), Exit.IN_USE, "in use", str(os.getpid()))
+    mount.start()
 
 
 def test_a_passphrase_for_a_plain_volume(mounted: Mount) -> None:
@@ -161,8 +183,7 @@ def test_no_fuse_device(mount: Mount) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_no_permission(mount: Mount) -> None:
-    for place in (mount.file.parent, *mount.file.parent.parents[:2]):
-        place.chmod(0o755)
+    let_others_reach(mount.file.parent)
     refused(sqlfs_mount(mount.file, mount.directory, command=AS_NOBODY), Exit.DENIED)
     mount.directory.chmod(0o700)
     done = sqlfs_mount(mount.file, mount.directory, command=AS_NOBODY)
