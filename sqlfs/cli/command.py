@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from sqlfs.cli import output
 from sqlfs.cli.registry import COMMANDS
 from sqlfs.errors import UsageError
 
@@ -15,10 +16,15 @@ DESCRIPTIVE: Final = argparse.RawDescriptionHelpFormatter
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises UsageError where argparse would print several lines and exit."""
+    """Raises UsageError where argparse would print several lines and exit, and SqlfsError or
+    BrokenPipeError where it would not notice that its help can't be written."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see {self.prog} --help")
+
+    def print_help(self, file: object = None) -> None:
+        del file
+        output.line(self.format_help().rstrip())
 
 
 @dataclass(frozen=True, slots=True)

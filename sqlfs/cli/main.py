@@ -74,6 +74,8 @@ def _guarded(step: Callable[[], int]) -> int:
     except SqlfsError as error:
         output.complaint(error.message)
         return exit_code(error)
+    except SystemExit as end:  # of --help, or by a signal
+        return end.code if isinstance(end.code, int) else Exit.OK
     except BrokenPipeError:
         output.abandon()
         return Exit.BROKEN_PIPE
@@ -86,19 +88,17 @@ def _guarded(step: Callable[[], int]) -> int:
 
 
 def _dispatch(argv: Sequence[str]) -> int:
-    if not argv:
+    if argv and not argv[0].startswith("-"):
+        name, *rest = argv
+    elif _parser().parse_args(argv).version:
+        name, rest = "version", []
+    else:
         raise UsageError("which command? See sqlfs --help")
-    name, *rest = argv
-    if name.startswith("-"):
-        _parser().parse_args(argv)
-        raise UsageError(f"{name!r} is no command; see sqlfs --help")
     chosen = command(name)
     return chosen.run(chosen.parse(rest))
 
 
 def _parser() -> Parser:
-    from sqlfs import __version__
-
     parser = Parser(
         prog="sqlfs",
         usage="sqlfs COMMAND [OPTION]... FILE [ARGUMENT]...",
@@ -107,5 +107,5 @@ def _parser() -> Parser:
         formatter_class=DESCRIPTIVE,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"sqlfs {__version__}")
+    parser.add_argument("--version", action="store_true", help="show the version")
     return parser

@@ -66,8 +66,11 @@ def documents(items: Iterable[Fields]) -> None:
 
 def data(piece: bytes) -> None:
     """Bytes as they are."""
+    rest = memoryview(piece)
     with _writing():
-        sys.stdout.buffer.write(piece)
+        while rest:
+            # All at once, unless Python was told not to buffer.
+            rest = rest[sys.stdout.buffer.write(rest) :]
 
 
 def complaint(message: str) -> None:

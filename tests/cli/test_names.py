@@ -144,7 +144,9 @@ def test_mv(filled: Path) -> None:
     succeed("mv", filled, "/tree/note.txt", "/tree/renamed")
     succeed("mv", filled, "/tree/renamed", "/tree/leads-away", "/tree/folder/empty/")
     assert listed(filled, "/tree/folder/empty") == ["leads-away", "renamed"]
-    fail("mv", "-n", filled, "/tree/another-name", "/tree/folder/data", code=1, says="exists|already")
+    fail(
+        "mv", "-n", filled, "/tree/another-name", "/tree/folder/data", code=1, says="exists|already"
+    )
     fail("mv", filled, "/tree", "/tree/folder", code=1, says="'/tree/folder/tree'")
     fail("mv", filled, "/missing", "/x", code=3, says="'/missing'")
     fail("mv", filled, "/tree/another-name", "/nowhere/", code=1, says="not a directory")
