@@ -200,7 +200,7 @@ class Body:
         if not any(plain[:64]) and plain.count(0) == len(plain):
             self._land(index, None)
             return
-        self._jobs[index] = self._workers.submit(self._pool, plain)
+        self._jobs[index] = self._workers.submit(self._pool, plain, self)
         self._workers.gauge.add(len(plain))
 
     def _take_dirty(self, index: int) -> bytearray:
@@ -223,10 +223,6 @@ class Body:
             self._workers.gauge.add(-len(job.plain))
 
     # --- storing ---
-
-    def sealed_ready(self) -> bool:
-        """Whether :meth:`land` has something to store."""
-        return any(job.result.done() for job in self._jobs.values())
 
     def land(self, *, wait: bool, limit: int = 1 << 30) -> int:
         """Store what has been sealed, up to `limit` chunks; returns how many.  With `wait`, also

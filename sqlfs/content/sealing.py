@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -64,19 +65,25 @@ class SealWorkers:
 
     def __init__(self, gauge: Gauge, on_done: Callable[[], None]) -> None:
         self.gauge = gauge
+        # Whoever has a chunk that was sealed meanwhile, once for each.
+        self.sealed: deque[object] = deque()
         self._on_done = on_done
         self._threads = ThreadPoolExecutor(_WORKERS, "sqlfs-seal")
 
-    def submit(self, pool: ChunkPool, plain: bytes) -> SealJob:
-        """Begin to seal; small pieces at once."""
+    def submit(self, pool: ChunkPool, plain: bytes, owner: object) -> SealJob:
+        """Begin to seal; small pieces at once.  `owner` then stands in :attr:`sealed`."""
         result: Future[SealedChunk]
         if len(plain) <= _INLINE_BYTES:
             result = Future()
             result.set_result(pool.seal(plain))
         else:
             result = self._threads.submit(pool.seal, plain)
-            result.add_done_callback(lambda _: self._on_done())
+            result.add_done_callback(lambda _: self._done(owner))
         return SealJob(plain, result)
+
+    def _done(self, owner: object) -> None:
+        self.sealed.append(owner)
+        self._on_done()
 
     def close(self) -> None:
         self._threads.shutdown()

@@ -72,7 +72,7 @@ class DirectSession(FileVerbs, AttributeVerbs):
     def pin(self, node: int) -> None:
         with self._reading() as volume:
             volume.nodes.get(node)
-            volume.pin(self, node)
+            volume.users.pin(self, node)
 
     def unpin(self, node: int) -> None:
         with self._lock:

@@ -58,7 +58,7 @@ class VolumeFile:
         self._watch = OpenWatch(self.path)
         gauge = Gauge()
         self._workers = SealWorkers(gauge, self._sealed)
-        self.work = Work(database, gauge)
+        self.work = Work(database, self._workers)
         self._shared = SharedParts(
             database, self._workers, SizedCache(CHUNK_CACHE_BYTES),
             IdSource(database, "node"), IdSource(database, "edge"), IdSource(database, "reclaim"),

@@ -99,7 +99,7 @@ class FileVerbs(NameVerbs):
         with self._reading() as volume:
             file = self._handle(handle)
             del volume.shared.handles[handle]
-            volume.unuse(file.record.id)
+            volume.closed(file.record.id)
 
     def lock(self, handle: int, exclusive: bool) -> None:
         with self._reading() as volume:
@@ -116,7 +116,7 @@ class FileVerbs(NameVerbs):
         shared = volume.shared
         shared.last_handle += 1
         shared.handles[shared.last_handle] = OpenFile(record, self, flags)
-        volume.use(record.id)
+        volume.users.opened(record.id)
         return shared.last_handle
 
     def _written(self, record: NodeRecord, changes: list[Change]) -> None:

@@ -11,7 +11,6 @@ import logging
 import os
 import stat
 import struct
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -31,6 +30,7 @@ from sqlfs.store import Database, IdSource
 from sqlfs.types import Attributes, Change, VolumeUsage
 from sqlfs.volume.session import Listener
 from sqlfs.volume.settings import VolumeRow
+from sqlfs.volume.users import NodeUsers
 
 log = logging.getLogger("sqlfs")
 
@@ -100,8 +100,7 @@ class OpenVolume:
         )
         self.sessions = 0
         self.bodies: dict[int, Body] = {}
-        self.users: Counter[int] = Counter()  # node -> handles and pins
-        self.pins: Counter[tuple[object, int]] = Counter()
+        self.users = NodeUsers()
         self.subscriptions: list[Subscription] = []
         self.usage = VolumeUsage(0, 0)
         self._stored_usage: VolumeUsage | None = None
@@ -176,9 +175,13 @@ class OpenVolume:
         self.nodes.touch(record)
 
     def _forget_idle_bodies(self) -> None:
-        for node in [n for n, b in self.bodies.items() if not (b.changed or self.users[n])]:
+        idle = [
+            node
+            for node, body in self.bodies.items()
+            if not (body.changed or self.users.is_open(node))
+        ]
+        for node in idle:
             del self.bodies[node]
-            del self.users[node]
 
     # --- content ---
 
@@ -200,55 +203,40 @@ class OpenVolume:
 
     # --- users of nodes ---
 
-    def use(self, node: int) -> None:
-        self.users[node] += 1
-
-    def unuse(self, node: int) -> None:
-        """One handle or pin less; an orphan goes with the last one."""
-        self.users[node] -= 1
-        if self.users[node] > 0:
-            return
-        del self.users[node]
+    def closed(self, node: int) -> None:
+        """One handle less."""
+        self.users.closed(node)
         body = self.bodies.get(node)
-        if body is not None and not body.changed:
+        if body is not None and not body.changed and not self.users.is_open(node):
             del self.bodies[node]
-        orphan = self._kept.pop(node, None)
-        # Where writing has ended, the next owner deletes it.
-        if orphan is not None and self.db.failure is None:
-            with self.db.writing():
-                self._remove(orphan, was_orphan=True)
-
-    def pin(self, session: object, node: int) -> None:
-        self.pins[session, node] += 1
-        self.use(node)
+        self.drop_if_unused(node)
 
     def unpin(self, session: object, node: int) -> None:
-        """Takes nothing from those who hold the node, where this session doesn't."""
-        if not self.pins[session, node]:
-            return
-        if self.pins[session, node] <= 1:
-            del self.pins[session, node]
-        else:
-            self.pins[session, node] -= 1
-        self.unuse(node)
+        self.users.unpin(session, node)
+        self.drop_if_unused(node)
 
     def leave(self, session: object) -> None:
         """Release all that a session holds."""
         self.subscriptions = [each for each in self.subscriptions if each.session is not session]
+        self.users.leave(session)
         handles = self.shared.handles
         for handle in [id_ for id_, file in handles.items() if file.session is session]:
-            self.unuse(handles.pop(handle).record.id)
-        for key in [key for key in self.pins if key[0] is session]:
-            while self.pins[key]:
-                self.unpin(*key)
-            del self.pins[key]
+            self.closed(handles.pop(handle).record.id)
+        for node in list(self._kept):
+            self.drop_if_unused(node)
+
+    def drop_if_unused(self, node: int) -> None:
+        """An orphan goes with the last one who needs it."""
+        # Where writing has ended, the next owner deletes it.
+        if node in self._kept and not self.users.needs(node) and self.db.failure is None:
+            with self.db.writing():
+                self._remove(self._kept.pop(node), was_orphan=True)
 
     def _unlinked(self, record: NodeRecord) -> None:
-        if self.users[record.id] > 0:
+        if self.users.needs(record.id):
             self._kept[record.id] = record
             self.db.write("orphan_insert", record.id)
         else:
-            del self.users[record.id]
             self._remove(record, was_orphan=False)
 
     def _remove(self, record: NodeRecord, *, was_orphan: bool) -> None:

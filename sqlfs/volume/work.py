@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sqlfs.content import Gauge
+from sqlfs.content import Body, SealWorkers
 from sqlfs.errors import NoSpace
 from sqlfs.limits import RESERVE_BYTES
 from sqlfs.store import Database
@@ -18,8 +18,9 @@ _CHANGE_BYTES = 1024
 class Work:
     """State is guarded by the store's lock, but for the gauge, which has one of its own."""
 
-    def __init__(self, database: Database, gauge: Gauge) -> None:
-        self.gauge = gauge
+    def __init__(self, database: Database, workers: SealWorkers) -> None:
+        self.gauge = workers.gauge
+        self._workers = workers
         self._db = database
         self._volumes: dict[int, OpenVolume] = {}
         self._unchecked = _UNCHECKED_BYTES
@@ -43,15 +44,17 @@ class Work:
             volume.flush()
 
     def land(self, limit: int) -> bool:
-        """Store up to `limit` chunks that have been sealed; False when there was none."""
-        with self._db.lock:
-            for volume in self._volumes.values():
-                for body in volume.bodies.values():
-                    if body.sealed_ready():
-                        with self._db.writing():
-                            body.land(wait=False, limit=limit)
-                        return True
-        return False
+        """Store up to `limit` chunks that have been sealed; False when there is none."""
+        if not self._workers.sealed:
+            return False
+        with self._db.writing():
+            for _ in range(limit):
+                if not self._workers.sealed:
+                    break
+                body = self._workers.sealed.popleft()
+                assert isinstance(body, Body)
+                body.land(wait=False, limit=1)
+        return True
 
     def reclaim(self, limit: int) -> bool:
         """Work off up to `limit` rows of the reclaim queues; False when they are empty."""

@@ -1,0 +1,50 @@
+"""Who still needs a node that may have lost its last name."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+
+class NodeUsers:
+    """Open handles of nodes, and pins: nodes that a session remembers without having them open.
+
+    The kernel pins every inode it knows, a million of them: per pin there is one entry in a
+    dictionary and no object.  Guarded by the store's lock.
+    """
+
+    def __init__(self) -> None:
+        self._handles: Counter[int] = Counter()
+        self._pins: dict[object, dict[int, int]] = {}
+
+    def opened(self, node: int) -> None:
+        self._handles[node] += 1
+
+    def closed(self, node: int) -> None:
+        if self._handles[node] <= 1:
+            del self._handles[node]
+        else:
+            self._handles[node] -= 1
+
+    def is_open(self, node: int) -> bool:
+        return node in self._handles
+
+    def needs(self, node: int) -> bool:
+        """Whether anybody has the node open or pinned."""
+        return node in self._handles or any(node in pins for pins in self._pins.values())
+
+    def pin(self, session: object, node: int) -> None:
+        pins = self._pins.setdefault(session, {})
+        pins[node] = pins.get(node, 0) + 1
+
+    def unpin(self, session: object, node: int) -> None:
+        """Takes nothing from those who hold the node, where this session doesn't."""
+        pins = self._pins.get(session, {})
+        count = pins.get(node, 0)
+        if count > 1:
+            pins[node] = count - 1
+        elif count:
+            del pins[node]
+
+    def leave(self, session: object) -> None:
+        """Take back every pin of a session."""
+        self._pins.pop(session, None)
