@@ -29,10 +29,14 @@ class CoreLife:
         self._kek = kek
 
     def run(
-        self, model: ModelSession, chance: random.Random, history: History, steps: int
+        self,
+        record: Record,
+        model: ModelSession,
+        chance: random.Random,
+        history: History,
+        steps: int,
     ) -> Record:
-        """So many steps from what the file and `model` hold; what they did to the disk."""
-        self._recorder = Recorder(self._path)
+        self._recorder = Recorder(self._path, record)
         with recording(self._recorder) as self._vfs:
             session = self._open()
             both = Lockstep(model, session, chance, history, self._recorder.acknowledge)
@@ -53,7 +57,7 @@ class CoreLife:
             finally:
                 self._file.close()
             both.acknowledge()
-        return self._recorder.record
+        return record
 
     def _open(self) -> Session:
         syncer = RecordingSyncer(self._recorder)

@@ -18,10 +18,11 @@ CUT_VARIABLE = "SQLFS_CUT"
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The power goes when `event` events of a life have happened.
+    """The power goes when `event` events of a record have happened.
 
-    A life is what one machine does between two power cuts; the next one begins with what a
-    cut of the last one left.
+    A life is what one process does; the next one begins with what a cut of the last one left.
+    When that only killed the process, the machine's record goes on: what was not synced then
+    may still be lost.
     """
 
     seed: int
@@ -72,17 +73,29 @@ def seeds(usual: int, first: int = 1) -> list[int]:
     return list(range(first, first + usual * soak()))
 
 
-def outcomes(record: Record, seed: int, life: int, acknowledged: int) -> Iterator[Outcome]:
-    """All cuts of a record that leave something new; `acknowledged` held at its start."""
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """A life that is over: what it added to the record from event `begin` on.  State `held` was
+    promised when the record began."""
+
+    number: int
+    record: Record
+    begin: int
+    held: int
+
+
+def outcomes(life: Lived, seed: int) -> Iterator[Outcome]:
+    """All cuts of a life that leave something new."""
     wanted = os.environ.get(CUT_VARIABLE)
-    disk = Disk(record)
+    disk = Disk(life.record)
+    acknowledged = life.held
     seen: set[bytes] = set()
-    for number, event in enumerate(record.events, 1):
+    for number, event in enumerate(life.record.events, 1):
         disk.advance(event)
         if isinstance(event, Acknowledge):
             acknowledged = max(acknowledged, event.state)
-        for mode in Mode:
-            cut = Cut(seed, life, number, mode)
+        for mode in Mode if number > life.begin else ():
+            cut = Cut(seed, life.number, number, mode)
             image = disk.image(mode, cut.chance("image"))
             key = _digest(image, acknowledged)
             if key not in seen and wanted in (None, "", str(cut)):
@@ -90,17 +103,29 @@ def outcomes(record: Record, seed: int, life: int, acknowledged: int) -> Iterato
             seen.add(key)
 
 
-def image_after(record: Record, cut: Cut) -> Image:
-    """What one cut leaves."""
-    disk = Disk(record)
-    for event in record.events[: cut.event]:
-        disk.advance(event)
-    return disk.image(cut.mode, cut.chance("image"))
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a life ends when another one follows: with `image` on the disk.
+
+    `record` is what the next life goes on with, and `held` the state that was promised at its
+    start; None: the one that is found.
+    """
+
+    image: Image
+    record: Record
+    held: int | None
 
 
-def random_cut(record: Record, seed: int, life: int, chance: random.Random) -> Cut:
-    """The cut that a life ends with, when another one follows."""
-    return Cut(seed, life, chance.randint(1, len(record.events)), chance.choice(list(Mode)))
+def random_end(life: Lived, seed: int, chance: random.Random) -> End:
+    """The process is killed, or the power goes."""
+    event = chance.randint(life.begin + 1, len(life.record.events))
+    mode = Mode.KILLED if chance.random() < 0.5 else chance.choice(list(Mode))
+    cut = Cut(seed, life.number, event, mode)
+    before = life.record.until(event)
+    image = Disk.after(before).image(mode, cut.chance("image"))
+    if mode is Mode.KILLED:
+        return End(image, before, life.held)
+    return End(image, Record(image), None)
 
 
 def _digest(image: Image, acknowledged: int) -> bytes:

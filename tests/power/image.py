@@ -53,6 +53,14 @@ class Disk:
         self._pending: list[tuple[int, Create | Unlink]] = []
         self._moved = 0
 
+    @classmethod
+    def after(cls, record: Record) -> Disk:
+        """The disk when all of `record` has happened."""
+        disk = cls(record)
+        for event in record.events:
+            disk.advance(event)
+        return disk
+
     def advance(self, event: Event) -> None:
         number, self._moved = self._moved, self._moved + 1
         match event:
@@ -105,6 +113,11 @@ class Disk:
         for _, change in done:
             _apply(file.durable, change)
         file.pending = file.pending[len(done) :]
+
+
+def folder_image(path: Path) -> Image:
+    """What lies in the folder of `path` now."""
+    return {each.name: each.read_bytes() for each in path.parent.iterdir() if each.is_file()}
 
 
 def materialize(image: Image, path: Path) -> None:

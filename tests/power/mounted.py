@@ -1,7 +1,8 @@
 """`python -m tests.power.mounted FILE DIR RECORD`: sqlfs-mount in the foreground, recorded.
 
 Each line on standard input is the number of a state that has become durable; it is answered by
-DONE once the record says so.  When the mount has ended, the record is written to RECORD.
+DONE once the record says so.  The record goes on with what RECORD holds, and is written there
+when the mount has ended.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def acknowledge_input(recorder: Recorder) -> None:
 
 def main() -> int:
     file, directory, record = map(Path, sys.argv[1:])
-    recorder = Recorder(file)
+    recorder = Recorder(file, pickle.loads(record.read_bytes()))
     with recording(recorder) as vfs:
         recorded = partial(VolumeFile.open, vfs=vfs, syncer=RecordingSyncer(recorder))
         vars(opening)["VolumeFile"] = SimpleNamespace(open=recorded)

@@ -35,8 +35,14 @@ class MountedLife:
         self._directory.mkdir()
 
     def run(
-        self, model: ModelSession, chance: random.Random, history: History, steps: int
+        self,
+        record: Record,
+        model: ModelSession,
+        chance: random.Random,
+        history: History,
+        steps: int,
     ) -> Record:
+        self._record.write_bytes(pickle.dumps(record))
         with self._mounted() as process:
             both = Lockstep(
                 model,
@@ -51,9 +57,9 @@ class MountedLife:
             assert process.wait(DEADLINE_S) == 0, self._said.read_text()
         said = self._said.read_text()
         assert not _COMPLAINT.search(said), said
-        record = pickle.loads(self._record.read_bytes())
-        assert isinstance(record, Record)
-        return record
+        recorded = pickle.loads(self._record.read_bytes())
+        assert isinstance(recorded, Record)
+        return recorded
 
     def _checkpoint(self, both: Lockstep) -> None:
         with owner.open(self._path) as client:

@@ -68,23 +68,42 @@ class Record:
     base: dict[str, bytes]
     events: list[Event] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, folder: Path) -> Record:
+        """The record of a machine that has just come up and found `folder`."""
+        return cls({each.name: each.read_bytes() for each in sorted(folder.iterdir())})
+
     @property
     def base_files(self) -> dict[str, int]:
         """The numbers of the files that were there at the start."""
         return {name: number for number, name in enumerate(self.base)}
 
+    @property
+    def files(self) -> dict[str, int]:
+        """The numbers of the files that are there at the end, for whoever looks."""
+        found = self.base_files
+        for event in self.events:
+            if isinstance(event, Create):
+                found[event.name] = event.file
+            elif isinstance(event, Unlink):
+                del found[event.name]
+        return found
+
+    def until(self, event: int) -> Record:
+        """The record as it was when so many events had happened."""
+        return Record(self.base, self.events[:event])
+
 
 class Recorder:
-    """Writes the record of one volume file and its log."""
+    """Goes on with the record of one volume file and its log."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, record: Record) -> None:
         self.path = path
-        self.record = Record(
-            {each.name: each.read_bytes() for each in sorted(path.parent.iterdir())}
-        )
-        self._events = self.record.events  # guarded by _lock
-        self._files = self.record.base_files  # what a name means now; guarded by _lock
-        self._made = len(self._files)  # guarded by _lock
+        self.record = record
+        self._events = record.events  # guarded by _lock
+        self._files = record.files  # what a name means now; guarded by _lock
+        made = sum(isinstance(event, Create) for event in record.events)
+        self._made = len(record.base) + made  # guarded by _lock
         self._lock = threading.Lock()
 
     def acknowledge(self, state: int) -> None:

@@ -11,7 +11,7 @@ from blake3 import blake3
 from sqlfs.store import Database, open_file
 from sqlfs.store.io import Syncer
 from tests.power.history import History
-from tests.power.record import Recorder, RecordingSyncer
+from tests.power.record import Record, Recorder, RecordingSyncer
 from tests.power.vfs import recording
 
 PIECES = 24
@@ -30,16 +30,17 @@ def digest_of(database: Database) -> bytes:
 
 
 class StoreLife:
-    """Runs `steps` random operations on the volume file at `path`, recording them."""
+    """Random operations on the volume file at `path`, which `record` goes on with."""
 
     def __init__(
         self,
         path: Path,
+        record: Record,
         chance: random.Random,
         history: History,
         syncer: Callable[[Recorder], Syncer] = RecordingSyncer,
     ) -> None:
-        self.recorder = Recorder(path)
+        self.recorder = Recorder(path, record)
         self._syncer = syncer(self.recorder)
         self._path = path
         self._chance = chance
@@ -63,6 +64,7 @@ class StoreLife:
             (self._commit, 5),
             (self._sync, 4),
             (self._checkpoint, 3),
+            (self._shrink_log, 1),
             (self._reopen, 1),
         ]
         (verb,) = self._chance.choices([verb for verb, _ in verbs], [often for _, often in verbs])
@@ -91,7 +93,7 @@ class StoreLife:
     def _add(self, piece: int, content: bytes) -> None:
         write = self.database.write
         write("chunk_insert", _DOMAIN, _digest(piece))
-        write("chunk_data_insert", self.database.last_id(), content)
+        write("chunk_data_insert", self.database.last_id(), 1, content)
         write("edge_insert", piece, piece % _PARENTS, _digest(piece)[:16], piece, 1, 1, b"name")
 
     def _drop(self, piece: int) -> None:
@@ -114,6 +116,9 @@ class StoreLife:
         self._state = self._history.add(digest_of(self.database))
         self.database.checkpoint(mark=self._chance.random() < 0.7)
         self.recorder.acknowledge(self._state)
+
+    def _shrink_log(self) -> None:
+        self.database.shrink_log()
 
     def _reopen(self) -> None:
         self._close()

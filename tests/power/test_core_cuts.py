@@ -56,8 +56,8 @@ def test_a_seed_gives_the_same_life_again(tmp_path: Path) -> None:
         folder.mkdir()
         volume = Volume(folder, seed=5, passphrase=PASSPHRASE)
         life = CoreLife(volume.path, volume.kek)
-        ((_, record, _),) = volume.records(life, count=1, steps=60)
-        shapes.append([shape(event) for event in record.events])
+        (lived,) = volume.lives(life, count=1, steps=60)
+        shapes.append([shape(event) for event in lived.record.events])
     assert shapes[0] == shapes[1]
 
 

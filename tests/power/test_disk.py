@@ -11,10 +11,10 @@ import pytest
 
 from sqlfs.errors import SqlfsError
 from sqlfs.store import create_file
-from tests.power.cuts import Cut, Outcome, outcomes
+from tests.power.cuts import Cut, Lived, Outcome, outcomes
 from tests.power.history import History
 from tests.power.image import Disk, Image, Mode, materialize
-from tests.power.record import Recorder
+from tests.power.record import Record, Recorder
 from tests.power.store_workload import StoreLife
 from tests.power.test_store_cuts import check
 
@@ -26,14 +26,12 @@ NEW = b"n" * 4096
 def recorder(tmp_path: Path) -> Recorder:
     path = tmp_path / "volume.sqlite"
     path.write_bytes(OLD)
-    return Recorder(path)
+    return Recorder(path, Record.of(tmp_path))
 
 
 def images(recorder: Recorder, mode: Mode, count: int = 1) -> list[Image]:
     """What cuts at the end of the record may leave."""
-    disk = Disk(recorder.record)
-    for event in recorder.record.events:
-        disk.advance(event)
+    disk = Disk.after(recorder.record)
     return [disk.image(mode, random.Random(seed)) for seed in range(count)]
 
 
@@ -108,6 +106,18 @@ def test_a_new_file_may_be_gone_although_it_was_synced(recorder: Recorder) -> No
     assert images(recorder, Mode.SYNCED)[0]["log"] == NEW
 
 
+def test_a_record_goes_on_after_a_kill(recorder: Recorder) -> None:
+    log = recorder.opened("log", is_new=True)
+    recorder.wrote(log, 0, NEW)
+    later = Recorder(recorder.path, recorder.record.until(recorder.here()))
+    assert later.opened("log", is_new=False) == log
+    later.synced(log, later.here())
+    assert "log" not in images(later, Mode.SYNCED)[0]
+    later.synced_folder(later.here())
+    assert images(later, Mode.SYNCED)[0]["log"] == NEW
+    assert "log" not in images(recorder, Mode.SYNCED)[0]
+
+
 def test_an_image_replaces_everything_but_the_inode(recorder: Recorder) -> None:
     inode = recorder.path.stat().st_ino
     recorder.path.with_name("litter").touch()
@@ -165,11 +175,10 @@ def test_a_disk_that_lies_is_found_out(disk_folder: Path) -> None:
     path = disk_folder / "volume.sqlite"
     create_file(path, page_size=4096)
     history = History()
-    life = StoreLife(path, random.Random(1), history, syncer=LyingSyncer)
-    life.run(10)
-    lost = [
-        each.cut for each in outcomes(life.recorder.record, 1, 0, 0) if is_lost(each, path, history)
-    ]
+    record = Record.of(disk_folder)
+    StoreLife(path, record, random.Random(1), history, syncer=LyingSyncer).run(10)
+    life = Lived(0, record, begin=0, held=0)
+    lost = [each.cut for each in outcomes(life, seed=1) if is_lost(each, path, history)]
     assert any(cut.mode is Mode.SYNCED for cut in lost)
     assert not any(cut.mode is Mode.KILLED for cut in lost)
 

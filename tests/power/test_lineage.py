@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from sqlfs.errors import (
     StoreError,
     UnsupportedFormat,
 )
-from sqlfs.store import create_file, open_file, opening
-from tests.power.image import Image, materialize
+from sqlfs.store import Database, create_file, open_file, opening
+from tests.power.image import Disk, Image, Mode, folder_image, materialize
+from tests.power.record import Record, Recorder, RecordingSyncer
+from tests.power.vfs import recording
 
 PAGE_BYTES = 4096
 NAME = "volume.sqlite"
@@ -34,13 +37,9 @@ def path(disk_folder: Path) -> Path:
     return path
 
 
-def snapshot(path: Path) -> Image:
-    return {found.name: found.read_bytes() for found in path.parent.iterdir() if found.is_file()}
-
-
 def contents(path: Path) -> Image:
     """What lies there, less an empty log: it says as much as none."""
-    return {name: content for name, content in snapshot(path).items() if content}
+    return {name: content for name, content in folder_image(path).items() if content}
 
 
 def run(path: Path, *values: int, crash: bool = False) -> Image:
@@ -55,16 +54,20 @@ def run(path: Path, *values: int, crash: bool = False) -> Image:
         for value in values:
             if value != values[0]:
                 database.checkpoint(mark=True)
-            with database.writing():
-                database.write("reservation_set", "node", value)
-                database.write("counter_set", value, 1, bytes(PAGE_BYTES))
-            database.sync(database.commit())
-        left = snapshot(path)
+            set_value(database, value)
+        left = folder_image(path)
     finally:
         database.close()
     if crash:
         materialize(left, path)
-    return snapshot(path)
+    return folder_image(path)
+
+
+def set_value(database: Database, value: int) -> None:
+    with database.writing():
+        database.write("reservation_set", "node", value)
+        database.write("counter_set", value, 1, bytes(PAGE_BYTES))
+    database.sync(database.commit())
 
 
 def get(
@@ -97,6 +100,46 @@ def test_a_crashed_file_goes_on_by_itself(path: Path) -> None:
     run(path, 11, 12, crash=True)
     assert get(path) == (12, [])
     assert get(path) == (12, [])
+
+
+def test_a_log_that_a_killed_process_had_just_made_keeps_its_name(path: Path) -> None:
+    # SQLite syncs the folder of a log that it makes, and not that of one that it finds.
+    record = Record.of(path.parent)
+    with recording(Recorder(path, record)) as vfs:
+        database = open_file(path, vfs=vfs).database
+        killed = record.until(len(record.events))
+        left = folder_image(path)
+        database.close()
+    assert left.keys() == {NAME, LOG}
+    materialize(left, path)
+    recorder = Recorder(path, killed)
+    with recording(recorder) as vfs:
+        database = open_file(path, vfs=vfs, syncer=RecordingSyncer(recorder)).database
+        set_value(database, 11)
+        synced = killed.until(len(killed.events))
+        database.close()
+    materialize(Disk.after(synced).image(Mode.SYNCED, random.Random(1)), path)
+    assert get(path) == (11, [])
+
+
+@pytest.mark.parametrize("write_between", [False, True])
+def test_the_room_of_a_log_can_be_given_back_at_any_time(path: Path, write_between: bool) -> None:
+    run(path, 11, 12, crash=True)
+    database = open_file(path).database
+    try:
+        if write_between:
+            set_value(database, 13)
+            database.checkpoint(mark=True)
+        database.shrink_log()
+        shrunk = folder_image(path)
+        set_value(database, 14)
+        left = folder_image(path)
+    finally:
+        database.close()
+    materialize(left, path)
+    assert get(path) == (14, [])
+    materialize(shrunk, path)
+    assert get(path) == (13 if write_between else 12, [])
 
 
 def test_a_file_restored_over_a_crashed_one_ignores_the_log_left_behind(path: Path) -> None:
@@ -150,12 +193,10 @@ def test_the_same_log_as_it_was_before_a_checkpoint_is_refused_after_it(path: Pa
     # The log restarts at the next write only: after the checkpoint it still lies there whole.
     database = open_file(path).database
     try:
-        with database.writing():
-            database.write("reservation_set", "node", 11)
-        database.sync(database.commit())
-        older = snapshot(path)[LOG]
+        set_value(database, 11)
+        older = folder_image(path)[LOG]
         database.checkpoint(mark=True)
-        newer = snapshot(path)
+        newer = folder_image(path)
     finally:
         database.close()
     assert newer[LOG].startswith(older)
@@ -182,12 +223,12 @@ def test_a_missing_log_is_named(without_log: Path) -> None:
 
 
 def test_without_its_log_a_file_can_be_read(without_log: Path) -> None:
-    before = snapshot(without_log)
+    before = folder_image(without_log)
     value, notices = get(without_log, read_only=True)
     assert value == 11
     assert len(notices) == 1
     assert LOG in notices[0]
-    assert snapshot(without_log) == before
+    assert folder_image(without_log) == before
 
 
 def test_without_its_log_a_file_opened_for_reading_takes_no_write(without_log: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from sqlfs.limits import PAGE_BYTES_DEFAULT
 from sqlfs.store import create_file, open_file
-from tests.power.cuts import Outcome, image_after, outcomes, random_cut, seeds
+from tests.power.cuts import Lived, Outcome, outcomes, random_end, seeds
 from tests.power.history import History
 from tests.power.image import Image, materialize
 from tests.power.record import Record
@@ -62,22 +62,19 @@ def check(outcome: Outcome, path: Path, history: History) -> None:
         assert look(path) == changed, "what came after the cut was not kept"
 
 
-def lives(
-    seed: int, path: Path, history: History, count: int, steps: int
-) -> Iterator[tuple[int, Record, int]]:
-    """Lives in a row, each with its record and what held at its start: every one but the first
-    begins with what a random cut of the one before left."""
+def lives(seed: int, path: Path, history: History, count: int, steps: int) -> Iterator[Lived]:
+    """Lives in a row: every one but the first begins with what a random cut left."""
     chance = random.Random(seed)
-    held = 0
+    record, held = Record.of(path.parent), 0
     for number in range(count):
-        life = StoreLife(path, chance, history)
-        life.run(steps)
-        record = life.recorder.record
-        yield number, record, held
-        image = image_after(record, random_cut(record, seed, number, chance))
-        history.cut_to(look_at(image, path))
-        held = history.last
-        materialize(image, path)
+        begin = len(record.events)
+        StoreLife(path, record, chance, history).run(steps)
+        life = Lived(number, record, begin, held)
+        yield life
+        end = random_end(life, seed, chance)
+        history.cut_to(look_at(end.image, path))
+        materialize(end.image, path)
+        record, held = end.record, history.last if end.held is None else end.held
 
 
 @pytest.mark.parametrize("seed", seeds(2))
@@ -93,6 +90,6 @@ def test_every_cut_of_default_pages(seed: int, disk_folder: Path, tmp_path: Path
 def sweep(seed: int, path: Path, page_size: int, keep: Path, count: int, steps: int) -> None:
     create_file(path, page_size=page_size)
     history = History()
-    for number, record, held in lives(seed, path, history, count, steps):
-        for outcome in outcomes(record, seed, number, held):
+    for life in lives(seed, path, history, count, steps):
+        for outcome in outcomes(life, seed):
             outcome.run(lambda outcome: check(outcome, path, history), keep)

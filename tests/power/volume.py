@@ -16,9 +16,9 @@ from sqlfs.maintenance import check_file
 from sqlfs.volume import VolumeFile
 from tests.model.session import ModelSession
 from tests.power.core_life import VOLUME, open_session
-from tests.power.cuts import Outcome, image_after, outcomes, random_cut
+from tests.power.cuts import End, Lived, Outcome, outcomes, random_end
 from tests.power.history import History
-from tests.power.image import materialize
+from tests.power.image import folder_image, materialize
 from tests.power.record import Acknowledge, Record
 from tests.power.tree_state import copy_tree, digest_of
 
@@ -28,11 +28,17 @@ _KDF = KdfParameters(memory_kib=8, passes=1, lanes=1)
 
 
 class Life(Protocol):
-    """What one machine does with the file between two power cuts."""
+    """What one process does with the file."""
 
     def run(
-        self, model: ModelSession, chance: random.Random, history: History, steps: int
-    ) -> Record: ...
+        self,
+        record: Record,
+        model: ModelSession,
+        chance: random.Random,
+        history: History,
+        steps: int,
+    ) -> Record:
+        """So many steps from what the file and `model` hold; `record`, gone on with."""
 
 
 class Volume:
@@ -53,22 +59,24 @@ class Volume:
                 ((_, slot),) = made.slots(VOLUME)
                 self.kek = derive_kek(passphrase, slot.salt, slot.kdf)
 
-    def records(self, life: Life, count: int, steps: int) -> Iterator[tuple[int, Record, int]]:
-        """Lives in a row, each with its record and the state that held at its start: every one
-        but the first begins with what a random cut of the one before left."""
-        self.history.add(self.look())
+    def lives(self, life: Life, count: int, steps: int) -> Iterator[Lived]:
+        """Lives in a row: every one but the first begins with what a random cut left."""
+        end = End(folder_image(self.path), Record.of(self.path.parent), held=0)
         for number in range(count):
-            held, model = self.history.last, ModelSession()
-            image = {each.name: each.read_bytes() for each in self.path.parent.iterdir()}
-            self.look(model)
-            materialize(image, self.path)
+            model = ModelSession()
+            materialize(end.image, self.path)
+            found = self.look(model)
+            if number == 0:
+                self.history.add(found)
+            self.history.cut_to(found)
+            materialize(end.image, self.path)
+            held = self.history.last if end.held is None else end.held
+            begin = len(end.record.events)
             with seeded_ids(self._chance):
-                record = life.run(model, self._chance, self.history, steps)
-            yield number, record, held
-            cut = random_cut(record, self._seed, number, self._chance)
-            materialize(image_after(record, cut), self.path)
-            self.history.cut_to(self.look())
-            materialize(image_after(record, cut), self.path)
+                record = life.run(end.record, model, self._chance, self.history, steps)
+            lived = Lived(number, record, begin, held)
+            yield lived
+            end = random_end(lived, self._seed, self._chance)
 
     def look(self, model: ModelSession | None = None) -> bytes:
         """Open the file as the next owner would, and check it; the state it holds.
@@ -93,10 +101,11 @@ class Volume:
 
     def sweep(self, life: Life, keep: Path, count: int, steps: int) -> None:
         """Check every cut of so many lives; the files of one that fails go to `keep`."""
-        for number, record, held in self.records(life, count, steps):
-            promises = sum(isinstance(event, Acknowledge) for event in record.events)
+        for lived in self.lives(life, count, steps):
+            events = lived.record.events[lived.begin :]
+            promises = sum(isinstance(event, Acknowledge) for event in events)
             assert promises >= steps // 10, "too few promises to break"
-            for outcome in outcomes(record, self._seed, number, held):
+            for outcome in outcomes(lived, self._seed):
                 outcome.run(self.check, keep)
 
 
