@@ -157,6 +157,12 @@ class InUse(StoreError):
     default_errno = errno.EBUSY
 
 
+class AlreadyMounted(StoreError):
+    """Another process has the file mounted, and goes on having it."""
+
+    default_errno = errno.EBUSY
+
+
 class NoSuchVolume(StoreError):
     default_errno = errno.ENOENT
 
