@@ -1,8 +1,8 @@
 # ruff: noqa: ARG002 -- the signatures are pyfuse3's
 """Requests on extended attributes.
 
-Only the user namespace reaches the session.  Before each write(2) the kernel asks for
-security.capability: the answer must cost nothing.
+Who may do what in which namespace is checked by the kernel.  Before each write(2) it asks for
+security.capability: on a node without attributes the session answers that from memory.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ class XattrHandlers(Handlers):
         name: XAttrNameT,
         ctx: RequestContext,
     ) -> bytes:
-        if name.startswith(b"security."):
-            raise FUSEError(errno.ENODATA)
         _check_namespace(name)
         return self._session.getxattr(self.inodes.node(inode), name)
 
@@ -50,6 +48,8 @@ class XattrHandlers(Handlers):
         ctx: RequestContext,
     ) -> Sequence[XAttrNameT]:
         names = self._session.listxattr(self.inodes.node(inode))
+        if ctx.uid != 0:
+            names = [name for name in names if not name.startswith(b"trusted.")]
         return [XAttrNameT(name) for name in names]
 
     @answering
@@ -66,5 +66,6 @@ class XattrHandlers(Handlers):
 
 
 def _check_namespace(name: bytes) -> None:
-    if not name.startswith(b"user."):
+    # ACLs are kept as attributes of the system namespace: not here.
+    if name.startswith(b"system."):
         raise FUSEError(errno.EOPNOTSUPP)

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 from sqlfs import owner
 from sqlfs.cli.local import to_volume_text
+from sqlfs.cli.others import let_finish
 from sqlfs.cli.output import complaint
 from sqlfs.cli.secrets import add_passphrase_options, passphrase_source, read_passphrase
 from sqlfs.crypto import protect_process
-from sqlfs.errors import Invalid, MissingLog, NoSuchVolume, ReadOnly, UsageError
+from sqlfs.errors import (
+    ConnectionLost,
+    Invalid,
+    MissingLog,
+    NoSuchVolume,
+    ReadOnly,
+    SqlfsError,
+    UsageError,
+)
 from sqlfs.owner import Store
 from sqlfs.types import VolumeInfo
 from sqlfs.volume.files import FileSystem
 
 DEFAULT_VOLUME: Final = "main"
 DOOR: Final = "cli"
+
+# How many owners in a row may end while they are being asked.
+_ATTEMPTS: Final = 10
 
 
 def add_file_argument(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
@@ -76,7 +89,12 @@ def opened_file(
     with _open(path, write=write, create=create, accept_state=accept_state) as store:
         for notice in store.notices:
             complaint(notice)
-        yield store
+        try:
+            yield store
+        except SqlfsError:
+            let_finish(store)
+            raise
+        let_finish(store)
 
 
 def _open(path: Path, *, write: bool, create: bool, accept_state: bool) -> Store:
@@ -96,12 +114,39 @@ def opened_volume(arguments: argparse.Namespace, *, write: bool) -> Iterator[Fil
     What was written is durable at the end of the block.  Raises NoSuchVolume, UsageError,
     WrongPassphrase, PassphraseNeeded, NoPassphraseNeeded, and what :func:`opened_file` does.
     """
+    # Asked for once, however often the volume is opened.
+    passphrase = functools.cache(lambda volume: passphrase_of(volume, arguments))
+    with ExitStack() as held:
+        for attempt in range(_ATTEMPTS):
+            try:
+                files = _enter(held, arguments, passphrase, write=write)
+                break
+            except ConnectionLost:
+                # The owner was about to end; nothing has been done yet.
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        yield files
+
+
+def _enter(
+    held: ExitStack,
+    arguments: argparse.Namespace,
+    passphrase: Callable[[VolumeInfo], bytes | None],
+    *,
+    write: bool,
+) -> FileSystem:
+    """Open file and volume; `held` closes them."""
     path, named = split_target(arguments.file, arguments.volume)
-    with opened_file(path, write=write, accept_state=arguments.accept_state) as store:
+    with ExitStack() as opened:
+        store = opened.enter_context(
+            opened_file(path, write=write, accept_state=arguments.accept_state)
+        )
         volume = chosen_volume(store, named)
-        passphrase = passphrase_of(volume, arguments)
-        with store.mount(volume.name, passphrase, read_only=not write, door=DOOR) as files:
-            yield files
+        files = opened.enter_context(
+            store.mount(volume.name, passphrase(volume), read_only=not write, door=DOOR)
+        )
+        held.enter_context(opened.pop_all())
+        return files
 
 
 def chosen_volume(store: Store, named: str | None) -> VolumeInfo:

@@ -22,7 +22,6 @@ from sqlfs.errors import (
     NotEmpty,
     NotFound,
     NotPermitted,
-    NotSupported,
     TooManyLinks,
 )
 from sqlfs.limits import LINKS_MAX, NODE_ID_MAX
@@ -37,7 +36,8 @@ from sqlfs.types import Caller, RenameFlag
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """What a rename touched: the moved node, and the one it replaced, if any."""
+    """What a rename touched: the moved node, and the one that it replaced or changed places
+    with, if any."""
 
     moved: NodeRecord
     replaced: NodeRecord | None
@@ -203,9 +203,11 @@ class Tree:
         source, target = self.directory(parent), self.directory(new_parent)
         check_name(name)
         check_name(new_name)
-        if flags & ~RenameFlag.NOREPLACE:
-            raise NotSupported(f"rename with flags {int(flags)} is not supported", errno_=22)
+        if flags not in (RenameFlag.NONE, RenameFlag.NOREPLACE, RenameFlag.EXCHANGE):
+            raise Invalid(f"rename does not know the flags {int(flags)}")
         edge = self._edge(parent, name)
+        if flags == RenameFlag.EXCHANGE:
+            return self._exchange(source, edge, target, self._edge(new_parent, new_name))
         moved = self.child(edge)
         if target.nlink == 0:
             raise NotFound(f"directory {new_parent} was removed")
@@ -233,6 +235,30 @@ class Tree:
         self._touch_directory(source, now)
         self._touch_directory(target, now)
         return Renamed(moved, replaced)
+
+    def _exchange(
+        self, source: NodeRecord, edge: Edge, target: NodeRecord, other: Edge
+    ) -> Renamed | None:
+        one, two = self.child(edge), self.child(other)
+        if one is two:
+            return None
+        for moved, to in ((one, target), (two, source)):
+            if stat.S_ISDIR(moved.mode) and self._is_within(to, moved):
+                raise Invalid(f"node {moved.id} can't move into its own subtree")
+        now = time.time_ns()
+        self._edges.delete(edge)
+        self._edges.delete(other)
+        self._edges.insert(target.id, other.name, one.id)
+        self._edges.insert(source.id, edge.name, two.id)
+        gained = stat.S_ISDIR(one.mode) - stat.S_ISDIR(two.mode)
+        source.nlink -= gained
+        target.nlink += gained
+        for moved in (one, two):
+            moved.ctime_ns = now
+            self._nodes.touch(moved)
+        self._touch_directory(source, now)
+        self._touch_directory(target, now)
+        return Renamed(one, two)
 
     def _check_replaceable(
         self, source: NodeRecord, moved: NodeRecord, replaced: NodeRecord, name: bytes

@@ -1,4 +1,4 @@
-"""Extended attributes of nodes: the user namespace."""
+"""Extended attributes of nodes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlfs.namespace.rows import VolumeRows
 from sqlfs.types import XattrFlag
 
 _NAME_LENGTH = struct.Struct("<B")
-_PREFIX = b"user."
+_NAMESPACES = (b"user.", b"trusted.", b"security.")
 
 
 class XattrTable:
@@ -109,13 +109,13 @@ class XattrTable:
 
 
 def check_xattr_name(name: bytes) -> None:
-    """Raises Invalid (ERANGE by length, EINVAL else), NotSupported outside the user namespace."""
+    """Raises Invalid (ERANGE by length, EINVAL else), NotSupported for another namespace."""
     if not 1 <= len(name) <= XATTR_NAME_BYTES_MAX:
         raise Invalid(
             f"an attribute name of {len(name)} bytes is not of 1 to {XATTR_NAME_BYTES_MAX}",
             errno_=errno.ERANGE,
         )
-    if not name.startswith(_PREFIX):
-        raise NotSupported(f"attribute {name!r}: only the user namespace is kept")
-    if len(name) == len(_PREFIX) or b"\0" in name:
+    if not name.startswith(_NAMESPACES):
+        raise NotSupported(f"attribute {name!r}: its namespace is not kept")
+    if name in _NAMESPACES or b"\0" in name:
         raise Invalid(f"{name!r} cannot name an attribute")

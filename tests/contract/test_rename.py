@@ -89,12 +89,55 @@ def test_noreplace_to_a_free_name(session: Session) -> None:
     assert session.lookup(session.root, b"b").node == node
 
 
-def test_exchange_is_refused(session: Session) -> None:
-    make_file(session, b"a", b"1")
-    make_file(session, b"b", b"2")
-    with pytest.raises(SqlfsError):
-        session.rename(session.root, b"a", session.root, b"b", RenameFlag.EXCHANGE)
-    assert content(session, session.lookup(session.root, b"a").node) == b"1"
+def exchange(session: Session, parent: int, name: bytes, to: int, new_name: bytes) -> None:
+    session.rename(parent, name, to, new_name, RenameFlag.EXCHANGE)
+
+
+def test_exchange_of_files(session: Session) -> None:
+    one, two = make_file(session, b"a", b"1"), make_file(session, b"b", b"2")
+    exchange(session, session.root, b"a", session.root, b"b")
+    assert session.lookup(session.root, b"a").node == two
+    assert session.lookup(session.root, b"b").node == one
+    assert content(session, two) == b"2"
+
+
+def test_exchange_of_a_directory_and_a_file_moves_the_link(session: Session) -> None:
+    upper = make_directory(session, b"upper")
+    lower = make_directory(session, b"lower", upper)
+    file = make_file(session, b"file")
+    exchange(session, upper, b"lower", session.root, b"file")
+    assert session.getattr(upper).nlink == 2
+    assert session.getattr(session.root).nlink == 4
+    assert session.lookup(upper, b"lower").node == file
+    assert session.path_of(lower) == b"/file"
+    assert session.lookup(lower, b"..").node == session.root
+
+
+def test_exchange_with_a_missing_name(session: Session) -> None:
+    make_file(session, b"a")
+    with pytest.raises(NotFound):
+        exchange(session, session.root, b"a", session.root, b"b")
+    assert names(session) == [b"a"]
+
+
+def test_exchange_with_its_own_descendant(session: Session) -> None:
+    upper = make_directory(session, b"upper")
+    make_directory(session, b"lower", upper)
+    for one, two in (((session.root, b"upper"), (upper, b"lower")),) * 2:
+        with pytest.raises(Invalid):
+            exchange(session, *one, *two)
+        with pytest.raises(Invalid):
+            exchange(session, *two, *one)
+
+
+def test_exchange_with_itself_and_with_noreplace(session: Session) -> None:
+    node = make_file(session, b"a")
+    exchange(session, session.root, b"a", session.root, b"a")
+    assert session.lookup(session.root, b"a").node == node
+    with pytest.raises(Invalid):
+        session.rename(
+            session.root, b"a", session.root, b"a", RenameFlag.EXCHANGE | RenameFlag.NOREPLACE
+        )
 
 
 def test_of_a_missing_name(session: Session) -> None:

@@ -125,7 +125,8 @@ def _check_xattr_name(name: bytes) -> None:
             f"an attribute name of {len(name)} bytes is not of 1 to {XATTR_NAME_BYTES_MAX}",
             errno_=errno.ERANGE,
         )
-    if not name.startswith(b"user."):
-        raise NotSupported(f"the attribute {name!r} is not in the user namespace")
-    if name == b"user." or b"\0" in name:
+    namespaces = (b"user.", b"trusted.", b"security.")
+    if not name.startswith(namespaces):
+        raise NotSupported(f"the attribute {name!r} is in no namespace that is kept")
+    if name in namespaces or b"\0" in name:
         raise Invalid(f"{name!r} cannot name an attribute")

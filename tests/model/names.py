@@ -13,7 +13,6 @@ from sqlfs.errors import (
     NotEmpty,
     NotFound,
     NotPermitted,
-    NotSupported,
     SymlinkLoop,
 )
 from sqlfs.limits import NAME_BYTES_MAX, PATH_BYTES_MAX, SYMLINK_BYTES_MAX, SYMLINK_DEPTH_MAX
@@ -186,9 +185,12 @@ class NameVerbs(SessionState):
             source, destination = state.directory(parent), state.directory(new_parent)
             check_name(name)
             check_name(new_name)
-            if flags & ~RenameFlag.NOREPLACE:
-                raise NotSupported(f"rename does not know the flags {flags!r}")
+            if flags not in (RenameFlag.NONE, RenameFlag.NOREPLACE, RenameFlag.EXCHANGE):
+                raise Invalid(f"rename does not know the flags {flags!r}")
             node = state.child(source, name)
+            if flags == RenameFlag.EXCHANGE:
+                self._exchange(source, name, destination, new_name, changes)
+                return
             if not state.is_placed(destination):
                 raise NotFound(f"directory {new_parent} was removed")
             edge = destination.children.get(new_name)
@@ -208,6 +210,28 @@ class NameVerbs(SessionState):
             state.place(node, destination, new_name)
             changes += [*_placed(source, name), *_placed(destination, new_name)]
             changes.append(Change(ChangeKind.ATTRIBUTES, node.id))
+
+    def _exchange(
+        self,
+        source: Node,
+        name: bytes,
+        destination: Node,
+        new_name: bytes,
+        changes: list[Change],
+    ) -> None:
+        state = self._state
+        one, two = state.child(source, name), state.child(destination, new_name)
+        if one is two:
+            return
+        for node, into in ((one, destination), (two, source)):
+            if node.is_dir and _is_within(state, into, node):
+                raise Invalid(f"node {node.id} cannot move into its own subtree")
+        state.displace(source, name)
+        state.displace(destination, new_name)
+        state.place(one, destination, new_name)
+        state.place(two, source, name)
+        changes += [*_placed(source, name), *_placed(destination, new_name)]
+        changes += [Change(ChangeKind.ATTRIBUTES, node.id) for node in (one, two)]
 
 
 def permissions(mode: int, caller: Caller) -> int:

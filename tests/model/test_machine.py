@@ -46,7 +46,9 @@ CALLERS = st.sampled_from([ME, Caller(1000, 1001, umask=0o027)])
 MODES = st.sampled_from([0o600, 0o666, 0o777])
 KINDS = st.sampled_from([stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFBLK])
 TARGETS = st.sampled_from([b"a", b"../b", b"/a/b", b"t" * 4095, b""])
-RENAMES = st.sampled_from([RenameFlag.NONE, RenameFlag.NONE, RenameFlag.NOREPLACE])
+RENAMES = st.sampled_from(
+    [RenameFlag.NONE, RenameFlag.NONE, RenameFlag.NOREPLACE, RenameFlag.EXCHANGE]
+)
 OPEN_FLAGS = st.sampled_from(
     [
         os.O_RDWR,
@@ -65,7 +67,7 @@ LENGTHS = st.sampled_from([0, 1, 511, 4096, 4097, 12_289]) | st.integers(0, 13_0
 SEEDS = st.integers(0, 3)  # few, so that equal chunks are common
 WRITES = st.lists(st.tuples(OFFSETS, LENGTHS, SEEDS), min_size=1, max_size=5)
 
-XATTR_NAMES = st.sampled_from([b"user.a", b"user.b", b"trusted.a", b"user."])
+XATTR_NAMES = st.sampled_from([b"user.a", b"user.b", b"trusted.a", b"system.a", b"user."])
 XATTR_VALUES = st.sampled_from([b"", b"value", b"v" * 5000])
 XATTR_FLAGS = st.sampled_from([XattrFlag.NONE, XattrFlag.CREATE, XattrFlag.REPLACE])
 TIMES = st.none() | st.integers(0, 10**9)
