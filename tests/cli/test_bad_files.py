@@ -95,13 +95,33 @@ def test_two_names_can_be_read_but_not_written(file: Path) -> None:
     fail("mkdir", file, "/x", code=1, says=f"{file} has 2 names")
 
 
-def test_a_file_that_can_only_be_read(file: Path, tmp_path: Path) -> None:
+def test_a_copy_made_of_a_file_in_use(file: Path, tmp_path: Path) -> None:
     succeed("mkdir", file, "/x")
     copy = tmp_path / "copy.sqlite"
     with api.open(file) as store, store.mount("main"):
         shutil.copy(file, copy)  # not closed in good order
     assert succeed("ls", file).lines == ["x"]
     assert sqlfs("ls", copy).lines == ["x"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_a_read_only_file_system(file: Path) -> None:
+    succeed("mkdir", file, "/x")
+    # The mount is in a namespace that ends with the shell.
+    script = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"'
+    isolated = ["unshare", "--mount", "sh", "-c", script, "sh", file.parent]
+    for words, code, says in (
+        (["ls", file], 0, ""),
+        (["rm", "-r", file, "/x"], 1, f"sqlfs: {file} can't be written"),
+        (["init", file.with_name("new.sqlite")], 1, "sqlfs: can't create"),
+    ):
+        done = subprocess.run(
+            [*isolated, *COMMAND, *words], capture_output=True, env=ENVIRONMENT, text=True
+        )
+        assert done.returncode == code, done.stderr
+        assert done.stderr.startswith(says)
+        assert done.stderr.count("\n") == bool(says)
+    assert succeed("ls", file).lines == ["x"]
 
 
 def test_a_missing_log(file: Path) -> None:
