@@ -1,17 +1,23 @@
-"""Lineage records and the log's frames, read from ``sql/FORMAT.md`` alone."""
+"""Lineage records, logs, and the decision on opening, made from ``sql/FORMAT.md`` alone."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 
 from blake3 import blake3
 
-from tests.format.unsealing import require
+from tests.format.unsealing import Damaged, require
 
 RECORD_BYTES = 128
 PAGE = 3
+HEADER_BYTES = 32
+FRAME_HEADER_BYTES = 24
+MAGICS = (0x377F0682, 0x377F0683)
+
+Identity = tuple[int, int]  # inode, birth time in ns
 
 
 @dataclass(frozen=True)
@@ -29,26 +35,120 @@ class Record:
         magic, *fields, zeros, check = struct.unpack("<8sQ16s16sQQqq32s16s", raw)
         require(magic == b"sqlfsLin" and not any(zeros), "lineage record")
         require(check == check_of(raw[:112]), "check of the lineage record")
-        return cls(*fields)
+        record = cls(*fields)
+        require(record.marked in (0, 1), "mark")
+        require(record.marked == 1 or record.identity == (0, 0), "identity without a mark")
+        return record
+
+    @property
+    def identity(self) -> Identity:
+        return self.inode, self.birth_ns
 
 
 def check_of(fields: bytes) -> bytes:
     return blake3(fields, derive_key_context="sqlfs v1 lineage record").digest(16)
 
 
-def in_file(raw: bytes) -> Record:
+def page_size_of(file: bytes) -> int:
+    (size,) = struct.unpack_from(">H", file, 16)
+    return size if size > 1 else 65536
+
+
+def in_file(file: bytes) -> Record:
     """The record of a volume file, from the file's bytes."""
-    (page_size,) = struct.unpack_from(">H", raw, 16)
-    end = PAGE * (page_size if page_size > 1 else 65536)
-    return Record.parse(raw[end - RECORD_BYTES : end])
+    end = PAGE * page_size_of(file)
+    return Record.parse(file[end - RECORD_BYTES : end])
 
 
-def in_log(raw: bytes) -> Iterator[Record]:
-    """The records of a log, from the log's bytes.  SQLite's numbers are big-endian."""
-    page_size, salts = struct.unpack_from(">I", raw, 8)[0], raw[16:24]
-    at = 32
-    while at + 24 + page_size <= len(raw) and raw[at + 8 : at + 16] == salts:
-        end = at + 24 + page_size
-        if struct.unpack_from(">I", raw, at)[0] == PAGE:
-            yield Record.parse(raw[end - RECORD_BYTES : end])
-        at = end
+# --- logs: SQLite's numbers are big-endian ---
+
+
+def frames(log: bytes) -> Iterator[bytes]:
+    """Those from the start that carry the salts of the log's header."""
+    stride = FRAME_HEADER_BYTES + struct.unpack_from(">I", log, 8)[0]
+    for at in range(HEADER_BYTES, len(log) - stride + 1, stride):
+        if log[at + 8 : at + 16] != log[16:24]:
+            return
+        yield log[at : at + stride]
+
+
+def in_log(log: bytes) -> Iterator[Record]:
+    """The sound records of a log, from the log's bytes."""
+    for frame in frames(log):
+        if struct.unpack_from(">I", frame)[0] == PAGE:
+            try:
+                yield Record.parse(frame[-RECORD_BYTES:])
+            except Damaged:
+                continue
+
+
+def checksum(log: bytes, data: bytes, sums: tuple[int, int] = (0, 0)) -> tuple[int, int]:
+    """SQLite's, in the byte order that the log's magic names, going on from `sums`."""
+    order = ">" if log[3] & 1 else "<"
+    first, second = sums
+    for one, two in struct.iter_unpack(order + "II", data):
+        first = (first + one + second) & 0xFFFFFFFF
+        second = (second + two + first) & 0xFFFFFFFF
+    return first, second
+
+
+def header_is_sound(log: bytes, page_size: int) -> bool:
+    magic, _, its_page_size, _, _, _, *sums = struct.unpack_from(">8I", log)
+    return magic in MAGICS and its_page_size == page_size and checksum(log, log[:24]) == tuple(sums)
+
+
+def first_transaction_is_whole(log: bytes) -> bool:
+    sums = checksum(log, log[:24])
+    for frame in frames(log):
+        sums = checksum(log, frame[24:], checksum(log, frame[:8], sums))
+        if sums != struct.unpack_from(">II", frame, 16):
+            return False
+        if struct.unpack_from(">I", frame, 4)[0]:
+            return True
+    return False
+
+
+# --- the decision ---
+
+
+class Log(Enum):
+    ABSENT = "absent"
+    EMPTY = "empty"
+    OWN = "its own"
+    FOREIGN = "foreign"
+
+
+class State(Enum):
+    """What the table of the section on opening says that a file is."""
+
+    WITH_LOG = "with its log"
+    AS_IT_IS = "as it is"
+    LOG_LOST = "its log is lost"
+    COPY = "a copy of a file in use"
+
+
+def judge_log(file: bytes, log: bytes | None) -> Log:
+    if log is None:
+        return Log.ABSENT
+    if len(log) <= HEADER_BYTES:
+        return Log.EMPTY
+    if not header_is_sound(log, page_size_of(file)):
+        return Log.ABSENT
+    if next(frames(log), None) is None:
+        return Log.EMPTY
+    current = in_file(file).id
+    if any(current in (record.id, record.base) for record in in_log(log)):
+        return Log.OWN
+    return Log.FOREIGN if first_transaction_is_whole(log) else Log.EMPTY
+
+
+def judge(file: bytes, log: bytes | None, identity: Identity) -> State:
+    """What a file with that log beside it is, on a file system that knows it as `identity`."""
+    record, found = in_file(file), judge_log(file, log)
+    if found is Log.OWN:
+        return State.WITH_LOG
+    if record.marked and record.identity != identity:
+        return State.COPY
+    if record.marked and found is not Log.EMPTY:
+        return State.LOG_LOST
+    return State.AS_IT_IS

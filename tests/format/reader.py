@@ -76,13 +76,12 @@ class VolumeFileReader:
 
     def volume(self, name: str, passphrase: bytes | None = None) -> VolumeReader:
         (row,) = self.rows(
-            "SELECT id, uuid, root, domain, encrypted, generation, chunk_size, dedupe, epoch,"
-            " created, sealed FROM volume WHERE name = ?",
+            "SELECT id, uuid, root, domain, encrypted, generation, id_generation, chunk_size,"
+            " dedupe, epoch, created, sealed FROM volume WHERE name = ?",
             name,
         )
-        id_, uuid, root, domain, encrypted, generation, chunk_size, dedupe, epoch, created, seal = (
-            row
-        )
+        id_, uuid, root, domain, encrypted, generation, ids, chunk_size, *others, sealed = row
+        dedupe, epoch, created = others
         keys = Keys.plain()
         if encrypted:
             assert passphrase is not None
@@ -91,12 +90,16 @@ class VolumeFileReader:
                 " FROM key_slot WHERE volume = ?",
                 id_,
             )
-            keys = Keys.of(Slot(*slots[0]).master(passphrase, uuid), generation)
+            slot = Slot(*slots[0])
+            require(slot.generation == generation, "key generation of the slot")
+            keys = Keys.of(slot.master(passphrase, uuid), generation, ids)
         settings = struct.pack(
-            "<QQQBBQQ", root, domain, chunk_size, encrypted, dedupe, epoch, created
+            "<QQQQBBQQ", root, domain, ids, chunk_size, encrypted, dedupe, epoch, created
         )
-        require(keys.open(VOLUME, (uuid, id_), seal) == settings + name.encode(), "settings")
+        body = keys.open_row(VOLUME, (uuid, id_), generation, sealed)
+        require(body == settings + name.encode(), "settings")
         require(domain == (id_ if encrypted else 0), "key domain")
+        require(generation == ids == encrypted, "the one key generation")
         return VolumeReader(self, keys, id_, uuid, root, domain, chunk_size, bool(dedupe))
 
     def reference_counts(self, domain: int) -> dict[bytes, int]:
@@ -124,9 +127,8 @@ class VolumeReader:
         found = {}
         query = "SELECT id, since, generation, sealed FROM node WHERE volume = ?"
         for id_, since, generation, sealed in self.file.rows(query, self.id):
-            require(generation == self.keys.generation, "key generation")
-            node = self._node(id_, self.keys.open(NODE, (self.uuid, id_, since), sealed))
-            found[id_] = node
+            body = self.keys.open_row(NODE, (self.uuid, id_, since), generation, sealed)
+            found[id_] = self._node(id_, body)
         return found
 
     def _node(self, id_: int, body: bytes) -> Node:
@@ -144,8 +146,8 @@ class VolumeReader:
             require(kind == 0 and not content, "content kind")
         small = stat.S_ISLNK(mode) or (stat.S_ISREG(mode) and 0 < size <= 512)
         require(small == (inline is not None), "canonical form")
-        for (later,) in self.file.rows("SELECT sealed FROM atime WHERE node = ?", id_):
-            (atime,) = struct.unpack("<q", self.keys.open(ATIME, (self.uuid, id_), later))
+        for row in self.file.rows("SELECT generation, sealed FROM atime WHERE node = ?", id_):
+            (atime,) = struct.unpack("<q", self.keys.open_row(ATIME, (self.uuid, id_), *row))
         return Node(
             id_, mode, uid, gid, nlink, rdev, size, mtime, ctime, btime, atime, bool(flags),
             inline, root,
@@ -154,9 +156,9 @@ class VolumeReader:
     def entries(self, parent: int) -> dict[bytes, int]:
         """Names and children of a directory, in order."""
         found: dict[bytes, int] = {}
-        query = "SELECT id, tag, child, since, sealed FROM edge WHERE parent = ? ORDER BY id"
-        for id_, tag, child, since, sealed in self.file.rows(query, parent):
-            name = self.keys.open(NAME, (self.uuid, parent, id_, child, since), sealed)
+        query = "SELECT id, tag, child, since, generation, sealed FROM edge WHERE parent = ?"
+        for id_, tag, child, since, *row in self.file.rows(query + " ORDER BY id", parent):
+            name = self.keys.open_row(NAME, (self.uuid, parent, id_, child, since), *row)
             message = struct.pack("<q", parent) + name
             require(tag == keyed(self.keys.name_tag, message, 16), "tag of a name")
             found[name] = child
@@ -176,9 +178,9 @@ class VolumeReader:
 
     def xattrs(self, node: int) -> dict[bytes, bytes]:
         found = {}
-        query = "SELECT tag, since, sealed FROM xattr WHERE node = ?"
-        for tag, since, sealed in self.file.rows(query, node):
-            body = self.keys.open(XATTR, (self.uuid, node, tag, since), sealed)
+        query = "SELECT tag, since, generation, sealed FROM xattr WHERE node = ?"
+        for tag, since, *row in self.file.rows(query, node):
+            body = self.keys.open_row(XATTR, (self.uuid, node, tag, since), *row)
             name, value = body[1 : 1 + body[0]], body[1 + body[0] :]
             message = struct.pack("<q", node) + name
             require(tag == keyed(self.keys.xattr_tag, message, 16), "tag of an xattr")
@@ -187,22 +189,25 @@ class VolumeReader:
 
     def counters(self) -> tuple[int, int]:
         """Nodes, and bytes of regular files."""
-        ((sealed,),) = self.file.rows("SELECT sealed FROM counter WHERE volume = ?", self.id)
-        nodes, size = struct.unpack("<QQ", self.keys.open(COUNTER, (self.uuid,), sealed))
+        query = "SELECT generation, sealed FROM counter WHERE volume = ?"
+        (row,) = self.file.rows(query, self.id)
+        nodes, size = struct.unpack("<QQ", self.keys.open_row(COUNTER, (self.uuid,), *row))
         return nodes, size
 
     def orphans(self) -> set[int]:
         return {node for (node,) in self.file.rows("SELECT node FROM orphan")}
 
     def reclaimed(self) -> Iterator[Reference]:
-        for (sealed,) in self.file.rows("SELECT sealed FROM reclaim WHERE volume = ?", self.id):
-            level, digest = struct.unpack("<B32s", self.keys.open(RECLAIM, (self.id,), sealed))
-            yield Reference(level, 0, digest)
+        query = "SELECT id, generation, sealed FROM reclaim WHERE volume = ?"
+        for id_, *row in self.file.rows(query, self.id):
+            body = self.keys.open_row(RECLAIM, (self.id, id_), *row)
+            yield Reference(body[0], 0, body[1:])
 
     def mounts(self) -> Iterator[tuple[int, bool, bytes, bytes]]:
         """Process, read-only, door, place."""
-        for id_, sealed in self.file.rows("SELECT id, sealed FROM mount WHERE volume = ?", self.id):
-            body = self.keys.open(MOUNT, (self.uuid, id_), sealed)
+        query = "SELECT id, generation, sealed FROM mount WHERE volume = ?"
+        for id_, *row in self.file.rows(query, self.id):
+            body = self.keys.open_row(MOUNT, (self.uuid, id_), *row)
             door, place = body[9:].split(b"\0")
             yield int.from_bytes(body[:8], "little"), bool(body[8]), door, place
 
@@ -257,16 +262,17 @@ class VolumeReader:
         return entries
 
     def _load(self, at: Reference) -> bytes:
-        ((sealed,),) = self.file.rows(
-            "SELECT sealed FROM chunk JOIN chunk_data USING (id) WHERE domain = ? AND digest = ?",
+        (row,) = self.file.rows(
+            "SELECT generation, sealed FROM chunk JOIN chunk_data USING (id)"
+            " WHERE domain = ? AND digest = ?",
             self.domain,
             at.digest,
         )
         if at.level:
-            body = self.keys.open(MANIFEST, (self.domain, at.digest, at.level), sealed)
+            body = self.keys.open_row(MANIFEST, (self.domain, at.digest, at.level), *row)
             key = self.keys.manifest_id
         else:
-            body = self.keys.open(CHUNK, (self.domain, at.digest), sealed)
+            body = self.keys.open_row(CHUNK, (self.domain, at.digest), *row)
             require(len(body) == at.length, "length of a chunk")
             key = self.keys.chunk_id
         require((at.digest == keyed(key, body, 32)) == self.dedupe, "digest")

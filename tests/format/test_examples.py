@@ -10,6 +10,7 @@ from sqlfs.chunks.reference import Reference, encode_manifest
 from sqlfs.crypto import KdfParameters, KeySlot, Purpose, Sealer, derive_kek, make_slot, unwrap
 from sqlfs.namespace import NodeRecord, encode_node
 from sqlfs.store.lineage import Identity, Lineage
+from sqlfs.volume.settings import VolumeRow
 from tests.format import lineage, unsealing
 from tests.format.document import Example, examples, parse
 from tests.format.unsealing import Keys, Slot, keyed
@@ -26,6 +27,13 @@ def generation_of(example: Example) -> int:
     return example.number("key generation")
 
 
+def generations_of(example: Example) -> tuple[int, int]:
+    """Of sealing keys and of id keys; an example that has no use for one of them omits it."""
+    given = example.given
+    either = given.get("key generation") or given["id generation"]
+    return int(either), int(given.get("id generation") or either)
+
+
 # --- the document itself ---
 
 
@@ -37,6 +45,8 @@ def test_the_examples_that_were_promised_are_there() -> None:
         "chunk-id",
         "chunk-id-plain",
         "manifest",
+        "reclaim-row",
+        "volume-settings",
         "key-slot",
     }
 
@@ -58,7 +68,7 @@ def test_a_line_that_is_no_examples_is_refused() -> None:
 
 
 def sealer_of(example: Example) -> Sealer:
-    return Sealer.from_master(example.raw("master key"), generation_of(example))
+    return Sealer.from_master(example.raw("master key"), *generations_of(example))
 
 
 def test_lineage_record() -> None:
@@ -120,6 +130,37 @@ def test_manifest() -> None:
     assert sealer.manifest_id(manifest) == example.step("manifest id")
 
 
+def test_reclaim_row() -> None:
+    example = EXAMPLES["reclaim-row"]
+    aad = example.number("volume"), example.number("reclaim")
+    body = bytes([example.number("level")]) + example.raw("digest")
+    assert sealer_of(example).seal(Purpose.RECLAIM, aad, body) == example.result
+
+
+def test_volume_settings() -> None:
+    example = EXAMPLES["volume-settings"]
+    number, sealer = example.number, sealer_of(example)
+    row = VolumeRow.of(
+        (
+            number("volume"),
+            example.raw("volume uuid"),
+            example.raw("name").decode(),
+            number("root"),
+            number("domain"),
+            number("encrypted"),
+            *generations_of(example),
+            number("chunk size"),
+            number("dedupe"),
+            number("epoch"),
+            number("created"),
+            example.result,
+        )
+    )
+    row.check(sealer)
+    aad = (row.info.uuid, row.info.id)
+    assert sealer.seal(Purpose.VOLUME, aad, row.body()) == example.result
+
+
 def test_key_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     example = EXAMPLES["key-slot"]
     uuid, slot_id, salt = example.raw("volume uuid"), example.number("slot"), example.raw("salt")
@@ -140,7 +181,7 @@ def test_key_slot(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def keys_of(example: Example) -> Keys:
-    return Keys.of(example.raw("master key"), generation_of(example))
+    return Keys.of(example.raw("master key"), *generations_of(example))
 
 
 def test_lineage_record_read_independently() -> None:
@@ -201,6 +242,43 @@ def test_manifest_computed_independently() -> None:
         expected += struct.pack("<BQ", 1, len(chunk)) + keyed(keys.chunk_id, chunk, 32)
     assert expected == example.result
     assert keyed(keys.manifest_id, expected, 32) == example.step("manifest id")
+
+
+def test_reclaim_row_read_independently() -> None:
+    example = EXAMPLES["reclaim-row"]
+    aad = example.number("volume"), example.number("reclaim")
+    body = bytes([example.number("level")]) + example.raw("digest")
+    assert_sealed(example, unsealing.RECLAIM, aad, body)
+
+
+def test_volume_settings_read_independently() -> None:
+    example = EXAMPLES["volume-settings"]
+    names = ("root", "domain", "id generation", "chunk size", "encrypted", "dedupe", "epoch")
+    settings = struct.pack("<QQQQBBQQ", *map(example.number, (*names, "created")))
+    aad = example.raw("volume uuid"), example.number("volume")
+    assert_sealed(example, unsealing.VOLUME, aad, settings + example.raw("name"))
+
+
+def assert_sealed(example: Example, purpose: int, aad: unsealing.Aad, body: bytes) -> None:
+    """The example's result, and its steps, are those of sealing `body`."""
+    keys = keys_of(example)
+    frame = struct.pack("<BI", 0, len(body)) + body
+    frame = frame.ljust(unsealing.frame_length(purpose, len(body)), b"\0")
+    assert keys.context(purpose, aad) == example.step("context")
+    assert frame == example.step("frame")
+    assert keyed(keys.siv, example.step("context") + frame, 24) == example.result[:24]
+    assert keys.open(purpose, aad, example.result) == body
+
+
+def test_ids_outlive_a_change_of_the_key_generation() -> None:
+    master, chunk = bytes(range(32)), b"a chunk"
+    first, later = Keys.of(master, 1, 1), Keys.of(master, 2, 1)
+    assert (later.chunk_id, later.name_tag) == (first.chunk_id, first.name_tag)
+    assert later.siv != first.siv
+    sealer = Sealer.from_master(master, 2, 1)
+    assert sealer.chunk_id(chunk) == keyed(first.chunk_id, chunk, 32)
+    sealed = sealer.seal(Purpose.RECLAIM, (1, 2), b"a body")
+    assert later.open_row(unsealing.RECLAIM, (1, 2), 2, sealed) == b"a body"
 
 
 def test_key_slot_read_independently() -> None:

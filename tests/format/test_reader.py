@@ -151,11 +151,13 @@ def counted(members: list[VolumeReader]) -> Counter[bytes]:
 
 def test_ids_are_below_what_is_reserved(path: Path, kind: Kind, read: Read) -> None:
     with create(path, kind) as file:
-        fill(file.session(VOLUME, passphrase=kind.passphrase))
+        session = file.session(VOLUME, passphrase=kind.passphrase)
+        fill(session)
+        session.unlink(session.root, b"two levels")
     reader = read(path)
     reserved = dict(reader.rows("SELECT kind, next FROM reservation"))
-    assert set(reserved) == {"node", "edge", "volume", "mount"}
-    for table in ("node", "edge", "volume"):
+    assert set(reserved) == {"node", "edge", "volume", "mount", "reclaim"}
+    for table in ("node", "edge", "volume", "reclaim"):
         ((highest,),) = reader.rows(f"SELECT max(id) FROM {table}")
         assert 0 < highest < reserved[table]
 

@@ -61,7 +61,7 @@ def frame_length(purpose: int, body_length: int) -> int:
 
 @dataclass(frozen=True)
 class Keys:
-    """All that derives from the master key of one generation."""
+    """All that derives from a master key: sealing keys of one generation, id keys of another."""
 
     suite: int
     generation: int
@@ -73,14 +73,19 @@ class Keys:
     xattr_tag: bytes
 
     @classmethod
-    def of(cls, master: bytes, generation: int, suite: int = 1) -> Keys:
-        material = master + struct.pack("<Q", generation)
-        names = ("siv", "enc", "chunk id", "manifest id", "name tag", "xattr tag")
-        return cls(suite, generation, *(derive(name, material) for name in names))
+    def of(cls, master: bytes, generation: int, id_generation: int, suite: int = 1) -> Keys:
+        sealing = master + struct.pack("<Q", generation)
+        ids = master + struct.pack("<Q", id_generation)
+        return cls(
+            suite,
+            generation,
+            *(derive(name, sealing) for name in ("siv", "enc")),
+            *(derive(name, ids) for name in ("chunk id", "manifest id", "name tag", "xattr tag")),
+        )
 
     @classmethod
     def plain(cls) -> Keys:
-        return cls.of(derive("plain", b""), 0, suite=0)
+        return cls.of(derive("plain", b""), 0, 0, suite=0)
 
     def context(self, purpose: int, aad: Aad) -> bytes:
         return struct.pack("<BBQ", self.suite, purpose, self.generation) + encode(aad)
@@ -89,6 +94,11 @@ class Keys:
         """Cipher key and nonce."""
         stream = keyed(self.enc, siv, 44)
         return stream[:32], stream[32:]
+
+    def open_row(self, purpose: int, aad: Aad, generation: int, sealed: bytes) -> bytes:
+        """The body of a row that says under which key generation it is sealed."""
+        require(generation == self.generation, "key generation")
+        return self.open(purpose, aad, sealed)
 
     def open(self, purpose: int, aad: Aad, sealed: bytes) -> bytes:
         """The body."""
@@ -136,5 +146,5 @@ class Slot:
         wrapping_key, commitment_key = self.derived(passphrase)
         commitment = keyed(commitment_key, self.commitment_message(uuid), 32)
         require(commitment == self.commitment, "wrong passphrase")
-        keys = Keys.of(wrapping_key, self.generation)
+        keys = Keys.of(wrapping_key, self.generation, self.generation)
         return keys.open(KEY_SLOT, (uuid, self.slot), self.wrapped)
