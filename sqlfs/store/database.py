@@ -49,6 +49,7 @@ class Database:
         lineage: Lineage,
         *,
         base: bytes,
+        marked: bool = False,
         read_only: bool,
         log_frames: int = 0,
         syncer: Syncer | None = None,
@@ -59,6 +60,8 @@ class Database:
         self.read_only = read_only
         self.lineage = lineage  # guarded by lock
         self._base = base  # id of the state in the file itself; guarded by lock
+        # Whether the file itself says that an owner has it open: then a lost log is noticed.
+        self.marked = marked  # guarded by lock
         # A log that was found may not be durable: it counts as one commit to be synced.
         self.commits = 1 if log_frames else 0  # transactions; guarded by lock
         self.synced = 0  # of them durable; guarded by lock
@@ -74,7 +77,9 @@ class Database:
         # The first transaction of a log writes a lineage record; so does the first of an owner,
         # for what SQLite makes of a log that was found is not known.  Guarded by lock.
         self._log_is_new = True
+        self._log_is_copied = False  # nothing is in it that the file lacks; guarded by lock
         self._log_fd = -1  # SQLite's own; guarded by lock
+        self._log_named = False  # guarded by _sync_turn
         self._settled = threading.Condition(self.lock)
         self._main_unsynced = False  # guarded by lock
         self._sync_turn = threading.Lock()  # one sync of the log at a time; taken before lock
@@ -197,8 +202,16 @@ class Database:
                     return
                 now, fd = self.commits, self._log_descriptor()
             self._sync_descriptor(fd, "log")
+            self._sync_name()
             with self.lock:
                 self.synced = max(self.synced, now)
+
+    def _sync_name(self) -> None:
+        # SQLite syncs the name of a log that it makes, but not of one that it finds: it may have
+        # been made by a process that was killed before it did.
+        if not self._log_named:
+            self._syncer.sync_folder(self.path.parent)
+            self._log_named = True
 
     def _begin(self) -> None:
         if self.read_only:
@@ -212,6 +225,7 @@ class Database:
         except apsw.Error as error:
             raise self._translated(error) from error
         self._in_transaction = True
+        self._log_is_copied = False
         if self._log_is_new:
             self._write_lineage(self.lineage.next(self._base, self.lineage.mark))
             self._log_is_new = False
@@ -287,14 +301,15 @@ class Database:
             raise self._translated(error) from error
         if frames == copied:
             self._main_unsynced = True
-            self._log_is_new = True
+            self._log_is_new = self._log_is_copied = True
             self._base = self.lineage.id
+            self.marked = self.lineage.mark is not None
             self.log_bytes = 0
 
     def shrink_log(self) -> None:
         """Give back the room of a log that has been copied, where nothing was written since."""
         with self.lock:
-            if self._in_transaction or not self._log_is_new or self._main_unsynced:
+            if not self._log_is_copied or self._main_unsynced:
                 return
             try:
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)

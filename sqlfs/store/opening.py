@@ -38,7 +38,7 @@ from sqlfs.store.header import (
     read_header,
     read_lineage,
 )
-from sqlfs.store.io import Syncer
+from sqlfs.store.io import DataSyncer, Syncer
 from sqlfs.store.lineage import LINEAGE_PAGE, Lineage
 from sqlfs.store.log import holds_transaction, read_log
 from sqlfs.store.statements import schema, statements
@@ -77,7 +77,7 @@ def create_file(path: Path, *, page_size: int = PAGE_BYTES_DEFAULT) -> None:
             raise AlreadyExists(f"{path} exists already") from None
         finally:
             temporary.unlink()
-        _sync_folder(path.parent)
+        DataSyncer().sync_folder(path.parent)
     except OSError as error:
         raise _as_store_error(error, f"can't create {path}") from error
     except apsw.Error as error:
@@ -186,7 +186,8 @@ def _open_locked(
     _check_content(connection, path)
     database = Database(
         connection, path, fd, _current(connection, path),
-        base=lineage.id, read_only=wanted.read_only, log_frames=log.frames, syncer=wanted.syncer,
+        base=lineage.id, marked=lineage.mark == found.identity, read_only=wanted.read_only,
+        log_frames=log.frames, syncer=wanted.syncer,
     )  # fmt: skip
     return database, notices
 
@@ -292,11 +293,3 @@ def _cannot_create(path: Path) -> OSError:
     if not os.access(path.parent, os.W_OK):
         return NotPermitted(f"can't create {path}: permission denied")
     return StoreError(f"can't create {path}")
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

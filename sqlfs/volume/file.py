@@ -13,7 +13,7 @@ from typing import Self
 from sqlfs.chunks import SizedCache
 from sqlfs.content import Gauge, SealWorkers
 from sqlfs.crypto import KdfParameters, KeySlot, Purpose, derive_kek
-from sqlfs.errors import NoSuchVolume, ReadOnly, StoreError
+from sqlfs.errors import ConnectionLost, NoSuchVolume, ReadOnly
 from sqlfs.limits import CHUNK_BYTES_DEFAULT, CHUNK_CACHE_BYTES, PAGE_BYTES_DEFAULT
 from sqlfs.store import IdSource, OpenWatch, create_file, open_file
 from sqlfs.store.database import Database
@@ -192,7 +192,7 @@ class VolumeFile:
         sealer = unlock(self.db, row, self._keks(row, passphrase, kek))
         with self.db.lock:
             if self._closed:
-                raise StoreError(f"{self.path} is closed")
+                raise ConnectionLost(f"{self.path} is just being closed by process {os.getpid()}")
             opened = self.work.volume(row.info.id)
             if opened is None:
                 opened = OpenVolume(row, sealer, self._shared)
@@ -228,7 +228,7 @@ class VolumeFile:
     ) -> None:
         started = time.time_ns()
         id_ = 0
-        if not self.read_only:
+        if not session.read_only:
             with self.db.writing():
                 id_ = self._mount_ids.next()
                 body = _PID.pack(pid, session.read_only) + f"{door}\0{where}".encode(
@@ -251,7 +251,7 @@ class VolumeFile:
         try:
             with self.db.lock:
                 mounted = self._mounted.pop(id(session), None)
-                if mounted is not None and writes:
+                if mounted is not None and mounted.info.id and writes:
                     with self.db.writing():
                         self.db.write("mount_delete", mounted.info.id)
             if writes:
@@ -291,6 +291,13 @@ class VolumeFile:
     def durable(self) -> None:
         """Commit and sync what is in memory."""
         self.db.sync(self.db.commit())
+        with self.db.lock:
+            # Before anything is acknowledged the file must say that a log belongs to it; once in
+            # an owner's life, and not under the eyes of somebody who copies the file.
+            owes = self.db.commits > 0 and not (self.db.marked or self._closed or self.read_only)
+            mark = owes and not self._watch.busy()
+        if mark:
+            self.db.checkpoint(mark=True)
 
     def checkpoint(self) -> None:
         """Bring the file itself up to date."""

@@ -240,6 +240,7 @@ class OpenVolume:
             self._remove(record, was_orphan=False)
 
     def _remove(self, record: NodeRecord, *, was_orphan: bool) -> None:
+        size = record.size if stat.S_ISREG(record.mode) else 0
         body = self.bodies.pop(record.id, None)
         if body is not None:
             body.abandon()
@@ -249,7 +250,7 @@ class OpenVolume:
         self.nodes.remove(record)
         if was_orphan:
             self.db.write("orphan_delete", record.id)
-        self.count(nodes=-1, size=-record.size if stat.S_ISREG(record.mode) else 0)
+        self.count(nodes=-1, size=-size)
 
     # --- telling others ---
 

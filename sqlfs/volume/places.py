@@ -8,7 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlfs.errors import Invalid, NotADirectory, SqlfsError
+from sqlfs.errors import (
+    AlreadyExists,
+    Invalid,
+    IsADirectory,
+    NotADirectory,
+    NotEmpty,
+    NotFound,
+    SqlfsError,
+)
 from sqlfs.types import Attributes, Caller
 from sqlfs.volume.paths import AnyPath, encode, show, split
 from sqlfs.volume.session import Session
@@ -61,6 +69,9 @@ class PathSession:
         return place
 
 
+_PLAIN = frozenset({AlreadyExists, IsADirectory, NotADirectory, NotEmpty, NotFound})
+
+
 @contextmanager
 def naming(path: AnyPath) -> Iterator[None]:
     """Errors from inside say which path they are about, in message and ``filename``."""
@@ -70,7 +81,10 @@ def naming(path: AnyPath) -> Iterator[None]:
         if error.filename is not None:
             raise
         raw = os.fspath(path)
-        named = type(error)(f"{raw!r}: {error.message}", errno_=error.errno)
+        # Below, things are called by node: what the errno says is what a path's user knows.
+        plain = type(error) in _PLAIN
+        message = os.strerror(error.errno or 0).lower() if plain else error.message
+        named = type(error)(f"{raw!r}: {message}", errno_=error.errno)
         named.filename = raw
         raise named from error
 

@@ -7,6 +7,8 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlfs.store.io import DataSyncer
+
 
 @dataclass(frozen=True, slots=True)
 class Write:
@@ -165,3 +167,8 @@ class RecordingSyncer:
         os.fdatasync(fd)
         name = self._recorder.path.name + ("-wal" if which == "log" else "")
         self._recorder.synced_name(name, covers)
+
+    def sync_folder(self, folder: Path) -> None:
+        covers = self._recorder.here()
+        DataSyncer().sync_folder(folder)
+        self._recorder.synced_folder(covers)

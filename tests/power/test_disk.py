@@ -170,6 +170,9 @@ class LyingSyncer:
     def sync(self, fd: int, which: str) -> None:
         pass
 
+    def sync_folder(self, folder: Path) -> None:
+        pass
+
 
 def test_a_disk_that_lies_is_found_out(disk_folder: Path) -> None:
     path = disk_folder / "volume.sqlite"
