@@ -27,9 +27,9 @@ from typing import Any
 
 import apsw
 
-from sqlfs.errors import Corrupt, InputOutput, NoSpace, ReadOnly, SqlfsError
-from sqlfs.limits import PAGE_CACHE_BYTES
+from sqlfs.errors import InputOutput, ReadOnly, SqlfsError
 from sqlfs.store import ownership
+from sqlfs.store.connection import translated
 from sqlfs.store.io import DataSyncer, Syncer
 from sqlfs.store.lineage import Lineage
 from sqlfs.store.log import log_path
@@ -96,7 +96,7 @@ class Database:
             try:
                 return self._connection.execute(self._statements[name], parameters).fetchall()
             except apsw.Error as error:
-                raise self._translated(error) from error
+                raise translated(error, self.path) from error
 
     def row(self, name: str, *parameters: Any) -> Row | None:
         """The first row, or None."""
@@ -111,7 +111,7 @@ class Database:
         except apsw.Error as error:
             # A statement that was checked beforehand failed half-way through an operation:
             # what the transaction holds can't be told apart any more.
-            raise self._abandon(self._translated(error)) from error
+            raise self._abandon(translated(error, self.path)) from error
 
     def write_blob(self, name: str, id_: int, generation: int, blob: bytes) -> None:
         """Run a statement that brings a large value, which counts for the room that is needed."""
@@ -135,7 +135,7 @@ class Database:
                     for row in cursor
                 ]
             except apsw.Error as error:
-                raise self._translated(error) from error
+                raise translated(error, self.path) from error
         return iter(found)
 
     def structure_findings(self) -> list[str]:
@@ -182,7 +182,7 @@ class Database:
                 try:
                     self._connection.execute(self._statements["commit"])
                 except apsw.Error as error:
-                    raise self._abandon(self._translated(error)) from error
+                    raise self._abandon(translated(error, self.path)) from error
                 self._in_transaction = False
                 self.commits += 1
             return self.commits
@@ -223,7 +223,7 @@ class Database:
         try:
             self._connection.execute(self._statements["begin"])
         except apsw.Error as error:
-            raise self._translated(error) from error
+            raise translated(error, self.path) from error
         self._in_transaction = True
         self._log_is_copied = False
         if self._log_is_new:
@@ -298,7 +298,7 @@ class Database:
             finally:
                 self._connection.pragma("synchronous", "NORMAL")
         except apsw.Error as error:
-            raise self._translated(error) from error
+            raise translated(error, self.path) from error
         if frames == copied:
             self._main_unsynced = True
             self._log_is_new = self._log_is_copied = True
@@ -314,7 +314,7 @@ class Database:
             try:
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             except apsw.Error as error:
-                raise self._translated(error) from error
+                raise translated(error, self.path) from error
             self.log_allocated = 0
 
     def _count_log(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
@@ -347,7 +347,7 @@ class Database:
             try:
                 self._connection.execute(f"PRAGMA incremental_vacuum({int(pages)})").fetchall()
             except apsw.Error as error:
-                raise self._abandon(self._translated(error)) from error
+                raise self._abandon(translated(error, self.path)) from error
 
     def release_memory(self) -> None:
         with self.lock:
@@ -391,25 +391,3 @@ class Database:
             with self.lock:
                 failure = InputOutput(f"{self.path}: sync failed: {error.strerror}")
                 raise self._abandon(failure) from error
-
-    def _translated(self, error: apsw.Error) -> SqlfsError:
-        if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
-            return Corrupt(f"{self.path} is damaged: SQLite says: {error}")
-        if isinstance(error, apsw.FullError):
-            return NoSpace(f"no room left for {self.path} on its file system")
-        if isinstance(error, apsw.ReadOnlyError):
-            return ReadOnly(f"{self.path} can't be written: {error}")
-        return InputOutput(f"{self.path}: {error}")
-
-
-def configure(connection: apsw.Connection) -> None:
-    """Settings of every connection, before its first statement."""
-    # A connection that just ends must leave the log: only close() brings the file up to date.
-    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-    connection.pragma("locking_mode", "EXCLUSIVE")
-    connection.pragma("cache_size", -PAGE_CACHE_BYTES // 1024)
-    connection.pragma("wal_autocheckpoint", 0)
-    connection.pragma("synchronous", "NORMAL")
-    connection.pragma("temp_store", "MEMORY")
-    connection.pragma("trusted_schema", False)
-    connection.pragma("cell_size_check", True)

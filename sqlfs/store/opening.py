@@ -29,7 +29,8 @@ from sqlfs.errors import (
 )
 from sqlfs.limits import PAGE_BYTES_DEFAULT
 from sqlfs.store import ownership
-from sqlfs.store.database import Database, configure
+from sqlfs.store.connection import configure
+from sqlfs.store.database import Database
 from sqlfs.store.decision import Found, decide, set_aside
 from sqlfs.store.header import (
     APPLICATION_ID,

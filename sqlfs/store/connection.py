@@ -1,0 +1,34 @@
+"""How every connection is set up, and what its errors mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+
+from sqlfs.errors import Corrupt, InputOutput, NoSpace, ReadOnly, SqlfsError
+from sqlfs.limits import PAGE_CACHE_BYTES
+
+
+def configure(connection: apsw.Connection) -> None:
+    """Settings of every connection, before its first statement."""
+    # A connection that just ends must leave the log: only close() brings the file up to date.
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    connection.pragma("locking_mode", "EXCLUSIVE")
+    connection.pragma("cache_size", -PAGE_CACHE_BYTES // 1024)
+    connection.pragma("wal_autocheckpoint", 0)
+    connection.pragma("synchronous", "NORMAL")
+    connection.pragma("temp_store", "MEMORY")
+    connection.pragma("trusted_schema", False)
+    connection.pragma("cell_size_check", True)
+
+
+def translated(error: apsw.Error, path: Path) -> SqlfsError:
+    """SQLite's error about the file at `path`, as one of ours."""
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+        return Corrupt(f"{path} is damaged: SQLite says: {error}")
+    if isinstance(error, apsw.FullError):
+        return NoSpace(f"no room left for {path} on its file system")
+    if isinstance(error, apsw.ReadOnlyError):
+        return ReadOnly(f"{path} can't be written: {error}")
+    return InputOutput(f"{path}: {error}")
