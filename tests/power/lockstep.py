@@ -18,6 +18,7 @@ _NAMES = [b"a", b"b", b"c", b"d", b"e"]
 _XATTRS = [b"user.a", b"user.b"]
 _DIRECTORY_DEPTH_MAX = 3
 _HANDLES_MAX = 5
+_PAGE_BYTES = 4096
 _SIZES = [0, 1, 500, 513, 4095, 4096, 4097, 9000, 20_000]
 _OPEN_FLAGS = [
     os.O_RDWR,
@@ -47,10 +48,17 @@ class Side:
             self.session.release(self.handles.popitem()[1])
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    flags: int
+    node: int  # of the model
+
+
 class Lockstep:
     """Chooses verbs by `chance` and what the model holds; each state goes to `history`.
 
-    `acknowledge` is told the number of a state that has become durable by promise.
+    `acknowledge` is told the number of a state that has become durable by promise.  Behind a
+    mount, the kernel may pass a write on in pieces that end where pages do.
     """
 
     def __init__(
@@ -60,6 +68,8 @@ class Lockstep:
         chance: random.Random,
         history: History,
         acknowledge: Callable[[int], None],
+        *,
+        kernel_splits_writes: bool = False,
     ) -> None:
         self._model = Side(model)
         self._volume = Side(session)
@@ -67,7 +77,8 @@ class Lockstep:
         self._history = history
         self._tell = acknowledge
         self._made = 0  # handles
-        self._synchronous: set[int] = set()  # handles
+        self._opened: dict[int, _Opened] = {}  # by handle
+        self._kernel_splits_writes = kernel_splits_writes
         self._remember()
 
     def run(self, steps: int, others: Weighted) -> None:
@@ -119,9 +130,11 @@ class Lockstep:
 
     # --- both ---
 
-    def _both(self, verb: Callable[[Side], object]) -> None:
+    def _both(
+        self, verb: Callable[[Side], object], on_model: Callable[[], object] | None = None
+    ) -> None:
         """Run a verb on the model, remember the state it leads to, and run it on the volume."""
-        expected = _error_of(lambda: verb(self._model))
+        expected = _error_of(on_model or (lambda: verb(self._model)))
         self._remember()
         found = _error_of(lambda: verb(self._volume))
         assert found == expected, f"error {found} where the model has {expected}"
@@ -169,19 +182,20 @@ class Lockstep:
             )
 
         self._both(verb)
+        if number in self._model.handles:
+            self._opened[number] = _Opened(os.O_RDWR, self._model.node(at + b"/" + name))
 
     def _open_file(self) -> None:
         path, number = self._file_path(), self._new_handle()
         flags = self._chance.choice(_OPEN_FLAGS)
         if path is None or number is None:
             return
-        if flags & os.O_DSYNC:
-            self._synchronous.add(number)
 
         def verb(side: Side) -> None:
             side.handles[number] = side.session.open(side.node(path), flags)
 
         self._both(verb)
+        self._opened[number] = _Opened(flags, self._model.node(path))
 
     def _new_handle(self) -> int | None:
         self._made += 1
@@ -191,10 +205,29 @@ class Lockstep:
         number, data = self._handle(), self._data()
         offset = self._chance.choice(_SIZES)
         if number is None:
+            self._create()
             return
-        self._both(lambda side: side.session.write(side.handles[number], offset, data))
-        if number in self._synchronous:
+        self._both(
+            lambda side: side.session.write(side.handles[number], offset, data),
+            lambda: self._write_model(number, offset, data),
+        )
+        # An empty write has nothing to make durable: the kernel does not even pass it on.
+        if data and self._opened[number].flags & os.O_DSYNC:
             self.acknowledge()
+
+    def _write_model(self, number: int, offset: int, data: bytes) -> None:
+        session, handle = self._model.session, self._model.handles[number]
+        if not self._kernel_splits_writes:
+            session.write(handle, offset, data)
+            return
+        # Page by page, each a state of its own.
+        if self._opened[number].flags & os.O_APPEND:
+            offset = session.getattr(self._opened[number].node).size
+        while data:
+            length = min(len(data), _PAGE_BYTES - offset % _PAGE_BYTES)
+            session.write(handle, offset, data[:length])
+            self._remember()
+            offset, data = offset + length, data[length:]
 
     def _release(self) -> None:
         number = self._handle()
@@ -203,9 +236,11 @@ class Lockstep:
 
     def _fsync(self) -> None:
         number, data_only = self._handle(), self._chance.random() < 0.5
-        if number is not None:
-            self._both(lambda side: side.session.fsync(side.handles[number], data_only))
-            self.acknowledge()
+        if number is None:
+            self._fsyncdir()
+            return
+        self._both(lambda side: side.session.fsync(side.handles[number], data_only))
+        self.acknowledge()
 
     # --- names ---
 

@@ -50,6 +50,7 @@ class MountedLife:
                 chance,
                 history,
                 lambda state: _acknowledge(process, state),
+                kernel_splits_writes=True,
             )
             both.run(steps, [(lambda: self._checkpoint(both), 3)])
             both.release_all()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -156,7 +155,7 @@ class Recorder:
         return self._made - 1
 
 
-class RecordingSyncer:
+class RecordingSyncer(DataSyncer):
     """The store's own syncs: done, and written to the record once they are."""
 
     def __init__(self, recorder: Recorder) -> None:
@@ -164,11 +163,11 @@ class RecordingSyncer:
 
     def sync(self, fd: int, which: str) -> None:
         covers = self._recorder.here()
-        os.fdatasync(fd)
+        super().sync(fd, which)
         name = self._recorder.path.name + ("-wal" if which == "log" else "")
         self._recorder.synced_name(name, covers)
 
     def sync_folder(self, folder: Path) -> None:
         covers = self._recorder.here()
-        DataSyncer().sync_folder(folder)
+        super().sync_folder(folder)
         self._recorder.synced_folder(covers)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from unittest.mock import patch
 
 import apsw
 from apsw import URIFilename
@@ -64,19 +62,9 @@ class RecordingVFS(apsw.VFS):
 
 @contextmanager
 def recording(recorder: Recorder) -> Iterator[str]:
-    """The name under which the VFS is registered meanwhile; this process's own syncs of the
-    folder are recorded too."""
+    """The name under which the VFS is registered meanwhile."""
     vfs = RecordingVFS(recorder)
-    really_sync = os.fsync
-
-    def sync(fd: int) -> None:
-        covers = recorder.here()
-        really_sync(fd)
-        if os.path.samestat(os.fstat(fd), recorder.path.parent.stat()):
-            recorder.synced_folder(covers)
-
-    with patch.object(os, "fsync", sync):
-        try:
-            yield vfs.name
-        finally:
-            vfs.unregister()
+    try:
+        yield vfs.name
+    finally:
+        vfs.unregister()
