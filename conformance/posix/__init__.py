@@ -1,0 +1,1 @@
+"""What POSIX and Linux promise about a directory, as tests that run against any directory."""
