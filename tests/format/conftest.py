@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,5 +33,10 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "volume.sqlite"
+def path(tmp_path: Path) -> Iterator[Path]:
+    """For a volume file, in memory where that is to be had: nothing here is about disks."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(
+        prefix="sqlfs-format-", dir=memory if memory.is_dir() else tmp_path
+    ) as folder:
+        yield Path(folder) / "volume.sqlite"

@@ -14,7 +14,7 @@ from sqlfs.maintenance import check_file
 from sqlfs.volume import VolumeFile
 from tests.format import lineage
 from tests.format.lineage import Log, State
-from tests.format.volumes import VOLUME, Kind, create, put
+from tests.format.volumes import VOLUME, Kind, create, names, put
 
 PLAIN = Kind()
 
@@ -133,12 +133,12 @@ class Case:
     names: list[bytes]
 
 
-@pytest.fixture(params=["own", "another"])
-def case(request: pytest.FixtureRequest, found: Found, tmp_path: Path, scenario: str) -> Case:
+@pytest.fixture(params=["volume.sqlite", "copy.sqlite"])
+def case(request: pytest.FixtureRequest, found: Found, scenario: str) -> Case:
     """A file with a log beside it, and what the rules make of them."""
     state_name, log_name, damage, expected_log = LOGS[scenario]
     file: bytes = getattr(found, state_name)
-    path = found.path if request.param == "own" else tmp_path / "copy.sqlite"
+    path = found.path.with_name(request.param)
     path.touch()
     with path.open("r+b") as there:  # the same inode
         there.truncate(there.write(file))
@@ -151,15 +151,10 @@ def case(request: pytest.FixtureRequest, found: Found, tmp_path: Path, scenario:
     assert own[0] == found.path.stat().st_ino
     identity = own if path == found.path else (path.stat().st_ino, own[1])
     judged = lineage.judge(file, log, identity)
-    names = NAMES[state_name][judged is State.WITH_LOG]
+    shown = NAMES[state_name][judged is State.WITH_LOG]
     if expected_log is Log.OWN and log_name == "log_at_checkpoint":
-        names = NAMES[state_name][0]  # the log adds nothing
-    return Case(path, expected_log, judged, names)
-
-
-def names_in(file: VolumeFile) -> list[bytes]:
-    session = file.session(VOLUME)
-    return [entry.name for entry in session.readdir(session.root, 0, 9)]
+        shown = NAMES[state_name][0]  # the log adds nothing
+    return Case(path, expected_log, judged, shown)
 
 
 def folder(path: Path) -> dict[str, bytes]:
@@ -175,7 +170,7 @@ def test_opening_for_writing(case: Case) -> None:
         assert folder(case.path) == before
         return
     with VolumeFile.open(case.path, background=False) as file:
-        assert names_in(file) == case.names
+        assert names(file.session(VOLUME)) == case.names
         told = [notice for notice in file.notices if "is a copy" in notice]
         assert len(told) == (case.state is State.COPY)
     log = case.path.name + "-wal"
@@ -188,7 +183,7 @@ def test_opening_for_writing(case: Case) -> None:
 def test_opening_for_reading_changes_no_byte(case: Case) -> None:
     before = folder(case.path)
     with VolumeFile.open(case.path, background=False, read_only=True) as file:
-        assert names_in(file) == case.names
+        assert names(file.session(VOLUME)) == case.names
         assert check_file(file, deep=True) == []
         assert len(file.notices) == (case.state in (State.COPY, State.LOG_LOST))
         assert folder(case.path).keys() == before.keys()
@@ -198,9 +193,9 @@ def test_opening_for_reading_changes_no_byte(case: Case) -> None:
 @pytest.mark.parametrize("scenario", ["no log", "another header's checksum", "an earlier log"])
 def test_a_state_that_was_accepted(case: Case) -> None:
     with VolumeFile.open(case.path, background=False, accept_state=True) as file:
-        assert names_in(file) == case.names
+        assert names(file.session(VOLUME)) == case.names
     with VolumeFile.open(case.path, background=False) as file:
-        assert (names_in(file), file.notices) == (case.names, [])
+        assert (names(file.session(VOLUME)), file.notices) == (case.names, [])
 
 
 def test_every_record_of_a_log_names_the_state_it_continues(path: Path) -> None:
@@ -227,4 +222,4 @@ def test_a_file_cut_short_is_whole_with_its_log_only(found: Found) -> None:
         file.truncate(file.write(found.in_use) - 1)
     log.write_bytes(found.log)
     with VolumeFile.open(found.path, background=False) as opened:
-        assert names_in(opened) == [b"a", b"b", b"c"]
+        assert names(opened.session(VOLUME)) == [b"a", b"b", b"c"]

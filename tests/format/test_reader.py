@@ -183,8 +183,8 @@ def unlink_while_open(session: Session) -> int:
     return node
 
 
-def test_a_file_in_use(path: Path, tmp_path: Path, kind: Kind, read: Read) -> None:
-    copy = tmp_path / "copy.sqlite"
+def test_a_file_in_use(path: Path, kind: Kind, read: Read) -> None:
+    copy = path.with_name("copy.sqlite")
     with create(path, kind) as file:
         session = file.session(
             VOLUME, passphrase=kind.passphrase, door="fuse", where="/mnt/\udcff", pid=77

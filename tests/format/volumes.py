@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import random
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlfs.crypto import KdfParameters
+from sqlfs.maintenance import check_file
 from sqlfs.types import AttributeChanges, Attributes, Caller
 from sqlfs.volume import Session, VolumeFile
 
@@ -43,6 +46,32 @@ def create(path: Path, kind: Kind) -> VolumeFile:
 
 def add_volume(file: VolumeFile, name: str, kind: Kind) -> None:
     file.create_volume(name, kind.passphrase, chunk_size=CHUNK, dedupe=kind.dedupe, kdf=CHEAP)
+
+
+@contextmanager
+def opened(path: Path, kind: Kind) -> Iterator[tuple[VolumeFile, Session]]:
+    """The file, and its volume unlocked."""
+    with VolumeFile.open(path, background=False) as file:
+        yield file, file.session(VOLUME, passphrase=kind.passphrase)
+
+
+def findings(file: VolumeFile) -> set[str]:
+    """The names of the checks that find something, in all that is unlocked."""
+    return {finding.check for finding in check_file(file, deep=True)}
+
+
+def names(session: Session) -> list[bytes]:
+    """What the root lists, in order."""
+    return [entry.name for entry in session.readdir(session.root, 0, 100)]
+
+
+def content(session: Session, name: bytes) -> bytes:
+    """The bytes of a file in the root, up to 1 MiB."""
+    handle = session.open(session.lookup(session.root, name).node, os.O_RDONLY)
+    try:
+        return session.read(handle, 0, 2**20)
+    finally:
+        session.release(handle)
 
 
 def put(session: Session, name: bytes, *writes: tuple[int, bytes], size: int | None = None) -> int:

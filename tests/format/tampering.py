@@ -1,0 +1,42 @@
+"""Changing a closed volume file behind its back, with nothing but SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def tamper(path: Path, *statements: str, **parameters: object) -> None:
+    """Run statements that each change something."""
+    connection = sqlite3.connect(path)
+    try:
+        for statement in statements:
+            assert connection.execute(statement, parameters).rowcount, statement
+        connection.commit()
+    finally:
+        connection.close()
+
+
+def stored(path: Path, query: str, **parameters: object) -> list[dict[str, Any]]:
+    """The rows of a query, by the names of their columns."""
+    connection = sqlite3.connect(path)
+    connection.row_factory = sqlite3.Row
+    try:
+        return [dict(row) for row in connection.execute(query, parameters)]
+    finally:
+        connection.close()
+
+
+def flip(path: Path, table: str, key: str, value: object) -> None:
+    """Flip a bit of what is sealed in the row whose column `key` has that value."""
+    (row,) = stored(path, f"SELECT sealed FROM {table} WHERE {key} = :value", value=value)
+    sealed = row["sealed"][:-1] + bytes([row["sealed"][-1] ^ 1])
+    tamper(path, f"UPDATE {table} SET sealed = :s WHERE {key} = :value", s=sealed, value=value)
+
+
+def put_back(path: Path, table: str, row: Mapping[str, object]) -> None:
+    """Insert a row that was read by :func:`stored`."""
+    places = ", ".join(f":{column}" for column in row)
+    tamper(path, f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", **row)
