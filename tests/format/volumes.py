@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from sqlfs.crypto import KdfParameters
@@ -85,6 +86,7 @@ def put(session: Session, name: bytes, *writes: tuple[int, bytes], size: int | N
     return attributes.node
 
 
+@cache
 def noise(length: int) -> bytes:
     """The same bytes for the same length, without a zero among them."""
     return bytes(random.Random(length).choices(range(1, 256), k=length))

@@ -1,0 +1,278 @@
+"""What damage costs: what it touches, by a clear error, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from sqlfs.errors import Corrupt, NotFound, WrongPassphrase
+from sqlfs.types import AttributeChanges
+from sqlfs.volume import Session, VolumeFile
+from tests.format.tampering import flip, stored, tamper
+from tests.format.volumes import (
+    CHUNK,
+    VOLUME,
+    Kind,
+    content,
+    create,
+    findings,
+    names,
+    noise,
+    opened,
+    put,
+)
+
+A, B = b"file a", b"file b"
+SLOTS = 2 * 128  # of a file with two manifests below its root
+
+
+@pytest.fixture(params=["plain", "encrypted"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return Kind(b"pass" if request.param == "encrypted" else None)
+
+
+def slot(number: int) -> bytes:
+    return number.to_bytes(4, "big") + noise(CHUNK - 4)
+
+
+@pytest.fixture
+def nodes(path: Path, kind: Kind) -> tuple[int, int]:
+    """A file of one chunk, with two xattrs, and one of two manifests and their root."""
+    with create(path, kind) as file:
+        session = file.session(VOLUME, passphrase=kind.passphrase)
+        a = put(session, A, (0, noise(CHUNK)))
+        b = put(session, B, *((number * CHUNK, slot(number)) for number in range(SLOTS)))
+        session.setxattr(a, b"user.one", b"1")
+        session.setxattr(a, b"user.two", b"2")
+        session.sync()
+        content(session, A)  # gives it an access time of its own
+        return a, b
+
+
+def read(session: Session, node: int, number: int) -> bytes:
+    handle = session.open(node, os.O_RDONLY)
+    try:
+        return session.read(handle, number * CHUNK, CHUNK)
+    finally:
+        session.release(handle)
+
+
+def manifests(path: Path) -> list[int]:
+    """The rows of the manifests, lowest level first."""
+    rows = stored(path, "SELECT id FROM chunk_data ORDER BY id")
+    return [row["id"] for row in rows if row["id"] > 1 + SLOTS]
+
+
+@pytest.mark.parametrize("table", ["node", "atime"])
+def test_a_damaged_node(
+    path: Path,
+    kind: Kind,
+    nodes: tuple[int, int],
+    table: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    flip(path, table, "id" if table == "node" else "node", nodes[0])
+    with opened(path, kind) as (_, session):
+        for fails in (
+            lambda: session.lookup(session.root, A),
+            lambda: session.getattr(nodes[0]),
+            lambda: session.open(nodes[0], os.O_RDONLY),
+        ):
+            with pytest.raises(Corrupt, match=f"node {nodes[0]}"):
+                fails()
+        caplog.clear()
+        listed = {entry.name: entry.attributes for entry in session.readdir(session.root, 0, 9)}
+        assert (listed[A].node, listed[A].mode, listed[A].size) == (nodes[0], stat.S_IFREG, 0)
+        assert listed[B] == session.getattr(nodes[1])
+        assert [f"node {nodes[0]}" in record.message for record in caplog.records] == [True]
+        assert read(session, nodes[1], 5) == slot(5)
+
+
+def test_a_missing_node(path: Path, kind: Kind, nodes: tuple[int, int]) -> None:
+    tamper(path, "DELETE FROM node WHERE id = :a", a=nodes[0])
+    with opened(path, kind) as (_, session):
+        with pytest.raises(Corrupt, match="missing"):
+            session.lookup(session.root, A)
+        assert names(session) == [A, B]
+
+
+def test_a_damaged_name(path: Path, kind: Kind, nodes: tuple[int, int]) -> None:
+    flip(path, "edge", "child", nodes[0])
+    with opened(path, kind) as (file, session):
+        for fails in (lambda: session.lookup(session.root, A), lambda: names(session)):
+            with pytest.raises(Corrupt, match="name of edge"):
+                fails()
+        assert session.lookup(session.root, B).node == nodes[1]
+        assert session.getattr(nodes[0]).size == CHUNK
+        assert findings(file) == {"edge_sealed"}
+
+
+def test_a_damaged_xattr(path: Path, kind: Kind, nodes: tuple[int, int]) -> None:
+    values = {b"user.one": b"1", b"user.two": b"2"}
+    (row, _) = stored(path, "SELECT tag FROM xattr")
+    flip(path, "xattr", "tag", row["tag"])
+    found = {}
+    with opened(path, kind) as (_, session):
+        with pytest.raises(Corrupt, match="extended attribute"):
+            session.listxattr(nodes[0])
+        for name in values:
+            try:
+                found[name] = session.getxattr(nodes[0], name)
+            except Corrupt:
+                continue
+        assert content(session, A) == noise(CHUNK)
+    assert len(found) == 1
+    assert found.items() <= values.items()
+
+
+def test_a_damaged_chunk(path: Path, kind: Kind, nodes: tuple[int, int]) -> None:
+    flip(path, "chunk_data", "id", 1)
+    with opened(path, kind) as (file, session):
+        with pytest.raises(Corrupt, match="chunk"):
+            content(session, A)
+        assert read(session, nodes[1], 0) == slot(0)
+        assert findings(file) == {"content"}
+        handle = session.open(nodes[0], os.O_RDWR)
+        session.write(handle, 0, slot(7))
+        session.fsync(handle)
+        assert content(session, A) == slot(7)
+
+
+def test_a_missing_piece_can_be_let_go(path: Path, kind: Kind, nodes: tuple[int, int]) -> None:
+    lower, upper, root = manifests(path)
+    assert nodes
+    assert lower < upper < root
+    tamper(path, "DELETE FROM chunk WHERE id = 1", "DELETE FROM chunk_data WHERE id = 1")
+    with opened(path, kind) as (file, session):
+        with pytest.raises(Corrupt, match="missing"):
+            content(session, A)
+        session.unlink(session.root, A)
+        session.sync()
+        assert names(session) == [B]
+        assert findings(file) == set()
+
+
+def test_a_damaged_manifest(
+    path: Path, kind: Kind, nodes: tuple[int, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    node = nodes[1]
+    flip(path, "chunk_data", "id", manifests(path)[1])
+    with opened(path, kind) as (_, session):
+        assert read(session, node, 127) == slot(127)
+        with pytest.raises(Corrupt, match="manifest"):
+            read(session, node, 128)
+        handle = session.open(node, os.O_RDWR)
+        session.write(handle, 0, slot(0)[::-1])
+        session.fsync(handle)
+        assert read(session, node, 0) == slot(0)[::-1]
+    with opened(path, kind) as (_, session):
+        lost, kept = session.open(node, os.O_RDWR), session.open(nodes[0], os.O_RDWR)
+        session.write(lost, 128 * CHUNK, slot(1))
+        session.write(kept, 0, b"kept")
+        caplog.clear()
+        session.fsync(kept)
+        told = [record for record in caplog.records if record.levelno >= logging.ERROR]
+        assert [f"written to node {node} is lost" in record.message for record in told] == [True]
+        with pytest.raises(Corrupt, match="manifest"):
+            session.fsync(lost)
+        session.fsync(lost)
+        assert read(session, node, 0) == slot(0)[::-1]
+    with opened(path, kind) as (_, session):
+        assert content(session, A) == b"kept" + noise(CHUNK)[4:]
+        assert read(session, node, 127) == slot(127)
+        assert session.getattr(node).size == SLOTS * CHUNK
+
+
+def test_the_size_is_what_it_was_where_changes_are_lost(
+    path: Path, kind: Kind, nodes: tuple[int, int]
+) -> None:
+    node = nodes[1]
+    flip(path, "chunk_data", "id", manifests(path)[1])
+    with opened(path, kind) as (file, session):
+        before = file.usage(VOLUME)
+        handle = session.open(node, os.O_RDWR)
+        session.write(handle, 128 * CHUNK, slot(1))
+        session.write(handle, SLOTS * CHUNK, slot(2))
+        with pytest.raises(Corrupt, match="manifest"):
+            session.fsync(handle)
+        assert session.getattr(node).size == SLOTS * CHUNK
+        assert file.usage(VOLUME) == before
+
+
+@pytest.mark.parametrize("size", [0, 100, 3 * CHUNK, 128 * CHUNK])
+def test_a_file_can_be_cut_off_before_the_damage(
+    path: Path, kind: Kind, nodes: tuple[int, int], size: int
+) -> None:
+    flip(path, "chunk_data", "id", manifests(path)[1])
+    with opened(path, kind) as (_, session):
+        session.setattr(nodes[1], AttributeChanges(size=size))
+        session.sync()
+    whole = b"".join(map(slot, range(128)))
+    with opened(path, kind) as (_, session):
+        assert content(session, B) == whole[:size]
+
+
+def test_a_damaged_reclaim_row(path: Path, kind: Kind, nodes: tuple[int, int]) -> None:
+    assert nodes
+    with opened(path, kind) as (_, session):
+        put(session, b"other", (0, noise(CHUNK + 1)))
+        session.sync()
+        session.unlink(session.root, B)
+        session.unlink(session.root, b"other")
+    first, _ = stored(path, "SELECT id FROM reclaim ORDER BY id")
+    flip(path, "reclaim", "id", first["id"])
+    with opened(path, kind) as (file, session):
+        assert "reclaim_sealed" in findings(file)
+        file.reclaim()
+        session.sync()
+        assert findings(file) == {"reference_count"}
+    assert stored(path, "SELECT * FROM reclaim") == []
+
+
+def test_damaged_counters_and_settings_cost_one_volume(
+    path: Path, kind: Kind, nodes: tuple[int, int]
+) -> None:
+    assert nodes
+    with VolumeFile.open(path, background=False) as file:
+        file.create_volume("other")
+    for table, key in (("counter", "volume"), ("volume", "id")):
+        flip(path, table, key, 1)
+        with VolumeFile.open(path, background=False) as file:
+            with pytest.raises(Corrupt, match="'main'"):
+                file.session(VOLUME, passphrase=kind.passphrase)
+            assert names(file.session("other")) == []
+
+
+def test_a_damaged_key_slot_opens_nothing(path: Path) -> None:
+    create(path, Kind(b"pass")).close()
+    for column, error in (("wrapped", Corrupt), ("commitment", WrongPassphrase)):
+        (row,) = stored(path, f"SELECT {column} AS raw FROM key_slot")
+        damaged = row["raw"][:-1] + bytes([row["raw"][-1] ^ 1])
+        tamper(path, f"UPDATE key_slot SET {column} = :damaged", damaged=damaged)
+        with VolumeFile.open(path, background=False) as file, pytest.raises(error):
+            file.session(VOLUME, passphrase=b"pass")
+
+
+def test_a_bit_that_flips_in_the_index_over_tags(
+    path: Path, kind: Kind, nodes: tuple[int, int]
+) -> None:
+    (row,) = stored(path, "SELECT tag FROM edge WHERE child = :a", a=nodes[0])
+    raw = bytearray(path.read_bytes())
+    places = [at for at in range(len(raw)) if raw.startswith(row["tag"], at)]
+    told = []
+    for at in places:
+        raw[at] ^= 1
+        path.write_bytes(raw)
+        with opened(path, kind) as (_, session):
+            assert names(session) == [A, B]
+            try:
+                told.append(session.lookup(session.root, A).node)
+            except NotFound:
+                told.append(0)
+        assert stored(path, "PRAGMA integrity_check") != [{"integrity_check": "ok"}]
+        raw[at] ^= 1
+    assert sorted(told) == [0, nodes[0]], "the row and the index have it"
