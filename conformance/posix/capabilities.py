@@ -11,7 +11,6 @@ import fcntl
 import mmap
 import os
 import stat
-import struct
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,10 +22,6 @@ Probe = Callable[[Path], str | None]
 
 FILE_BYTES_MAX = 2**63 - 1
 FICLONE = 0x40049409
-FS_IOC_GETFLAGS = 0x80086601
-FS_IOC_SETFLAGS = 0x40086602
-FS_IMMUTABLE = 0x10
-FS_APPEND_ONLY = 0x20
 
 
 def _file(place: Path) -> Path:
@@ -127,10 +122,10 @@ def _birth_time(place: Path) -> str | None:
     return "statx tells none" if libc.birth_time_ns(_file(place)) is None else None
 
 
-def _flags(place: Path) -> None:
-    with open(_file(place), "rb") as file:
-        flags = struct.unpack("i", fcntl.ioctl(file, FS_IOC_GETFLAGS, b"\0" * 4))[0]
-        fcntl.ioctl(file, FS_IOC_SETFLAGS, struct.pack("i", flags))
+def _inode_flags(place: Path) -> None:
+    path = _file(place)
+    libc.set_inode_flags(path, libc.FS_IMMUTABLE)
+    libc.set_inode_flags(path, 0)
 
 
 def _relatime(place: Path) -> str | None:
@@ -170,7 +165,7 @@ PROBES: dict[str, Probe] = {
     "page_tail": _page_tail,
     "largest_file": _largest_file,
     "birth_time": _birth_time,
-    "inode_flags": _flags,
+    "inode_flags": _inode_flags,
 }
 
 

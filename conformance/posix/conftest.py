@@ -7,6 +7,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ import pytest
 
 from conformance.posix.capabilities import PROBES, missing
 from conformance.posix.expect import wait_until
+from conformance.posix.libc import set_inode_flags
 from conformance.posix.processes import User, in_child
 
 R = TypeVar("R")
@@ -138,11 +140,19 @@ def tick(root: Path) -> Tick:
 
 def remove(path: Path) -> None:
     """Remove a tree, however deep, whatever its modes and flags."""
-    if subprocess.run(["rm", "-rf", "--", path], capture_output=True).returncode == 0:
+    command = ["rm", "-rf", "--", str(path)]
+    if subprocess.run(command, capture_output=True).returncode == 0:
         return
-    subprocess.run(["chattr", "-R", "-f", "-i", "-a", "--", path], capture_output=True)
-    for folder, folders, _ in os.walk(path):
-        for it in (os.path.join(folder, name) for name in folders):
-            if stat.S_ISDIR(os.lstat(it).st_mode):
-                os.chmod(it, 0o700)
-    subprocess.run(["rm", "-rf", "--", path], check=True, capture_output=True)
+    for folder, folders, files in os.walk(path):
+        for it in (os.path.join(folder, name) for name in [*folders, *files]):
+            _loosen(it)
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def _loosen(path: str) -> None:
+    kind = stat.S_IFMT(os.lstat(path).st_mode)
+    if kind in (stat.S_IFREG, stat.S_IFDIR):
+        with suppress(OSError):
+            set_inode_flags(path, 0)
+    if kind == stat.S_IFDIR:
+        os.chmod(path, 0o700)

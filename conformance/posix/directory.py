@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -42,6 +43,14 @@ class Stream:
         while (name := self.read()) is not None:
             names.append(name)
         return names
+
+    def inodes(self) -> list[tuple[str, int]]:
+        """All names from here on with the inode numbers that the listing says they have."""
+        found = []
+        while entry := _libc.readdir64(self._stream):
+            inode = int.from_bytes(ctypes.string_at(entry, 8), sys.byteorder)
+            found.append((os.fsdecode(ctypes.string_at(entry + _NAME_OFFSET)), inode))
+        return found
 
     def tell(self) -> int:
         position: int = _libc.telldir(self._stream)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
+import struct
 from pathlib import Path
 
 AT_FDCWD = -100
@@ -25,6 +27,11 @@ FALLOC_ZERO_RANGE = 0x10
 FALLOC_INSERT_RANGE = 0x20
 
 STATX_BTIME = 0x800
+
+_FS_IOC_GETFLAGS = 0x80086601
+_FS_IOC_SETFLAGS = 0x40086602
+FS_IMMUTABLE = 0x10
+FS_APPEND_ONLY = 0x20
 
 AnyPath = str | bytes | Path
 
@@ -102,3 +109,14 @@ def birth_time_ns(path: AnyPath) -> int | None:
         return None
     seconds = int.from_bytes(buffer.raw[80:88], "little", signed=True)
     return seconds * 10**9 + int.from_bytes(buffer.raw[88:92], "little")
+
+
+def set_inode_flags(path: AnyPath, flags: int) -> None:
+    """Make a file or directory immutable or append-only, or with 0 neither."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    try:
+        (old,) = struct.unpack("i", fcntl.ioctl(descriptor, _FS_IOC_GETFLAGS, b"\0" * 4))
+        new = old & ~(FS_IMMUTABLE | FS_APPEND_ONLY) | flags
+        fcntl.ioctl(descriptor, _FS_IOC_SETFLAGS, struct.pack("i", new))
+    finally:
+        os.close(descriptor)

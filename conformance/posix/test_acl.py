@@ -126,6 +126,7 @@ def test_it_moves_ctime_alone(file: Path, tick: Tick) -> None:
     assert after.st_mtime_ns == before.st_mtime_ns
 
 
+@pytest.mark.needs("users")
 def test_it_stays_with_its_thing(place: Path, file: Path) -> None:
     entries = with_user(ALICE.uid, 7)
     put(file, entries)

@@ -7,6 +7,7 @@ import os
 import random
 import resource
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from conformance.posix.conftest import AsUser, Tick
 from conformance.posix.expect import answer, fails
 from conformance.posix.files import opened, pattern
 from conformance.posix.kinds import make
-from conformance.posix.processes import ALICE, in_child
+from conformance.posix.processes import ALICE, Child, in_child
 
 # Around the units that file systems, page caches and requests are made of.
 SIZES = [0, 1, 511, 512, 513, 4095, 4096, 4097, 65_535, 131_072, 131_073, 262_145, 1_048_577]
@@ -187,6 +188,21 @@ def test_a_write_is_seen_by_every_descriptor_at_once(file: Path) -> None:
             os.pwrite(writing, b"%04d" % number, number * 1000)
             assert os.pread(reading, 4, number * 1000) == b"%04d" % number
             assert os.fstat(reading).st_size == max(7, number * 1000 + 4)
+
+
+def test_several_processes_write_their_parts_of_a_file(place: Path) -> None:
+    path = place / "file"
+    path.write_bytes(b"")
+
+    def write(part: int) -> None:
+        with opened(path, os.O_WRONLY) as descriptor:
+            for number in range(part, 300, 3):
+                os.pwrite(descriptor, b"%d" % part * 1000, number * 1000)
+
+    children = [Child(partial(write, part)) for part in range(3)]
+    for child in children:
+        child.result()
+    assert path.read_bytes() == b"".join(b"%d" % (it % 3) * 1000 for it in range(300))
 
 
 def test_random_writes_and_truncations(place: Path) -> None:

@@ -37,7 +37,7 @@ def test_every_kind_keeps_nanoseconds(place: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "seconds", [-(2**31) + 1, -1, 0, 1, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 15_000_000_000]
+    "seconds", [-(2**31) + 1, -1, 0, 1, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**33]
 )
 @pytest.mark.parametrize("nanoseconds", [0, 1, 999_999_999])
 def test_the_range_of_times(file: Path, seconds: int, nanoseconds: int) -> None:
@@ -46,6 +46,24 @@ def test_the_range_of_times(file: Path, seconds: int, nanoseconds: int) -> None:
         os.fsync(descriptor)
     status = os.stat(file)
     assert status.st_atime_ns == status.st_mtime_ns == seconds * SECOND + nanoseconds
+
+
+@pytest.mark.parametrize(
+    "seconds", [2**33 + 2**30, 2**34, 15_000_000_000, 2**40, -(2**34), -(2**40)]
+)
+def test_times_beyond_the_range_are_cut_to_it(file: Path, seconds: int) -> None:
+    utimensat(file, (seconds, 5), (seconds, 5))
+    with opened(file, os.O_RDWR) as descriptor:
+        os.fsync(descriptor)
+    status = os.stat(file)
+    assert status.st_atime_ns == status.st_mtime_ns
+    if seconds > 0:
+        assert 2**32 * SECOND < status.st_mtime_ns <= seconds * SECOND + 5
+    else:
+        assert seconds * SECOND + 5 <= status.st_mtime_ns < 0
+    file.write_bytes(b"and life goes on")
+    with opened(file, os.O_RDWR) as descriptor:
+        os.fsync(descriptor)
 
 
 def test_omit_leaves_a_time_alone(file: Path) -> None:
