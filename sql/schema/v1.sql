@@ -129,7 +129,7 @@ CREATE TABLE chunk_data (
 
 -- Content that lost its last owner and waits to be taken apart, one reference per row.
 CREATE TABLE reclaim (
-    id         INTEGER PRIMARY KEY,     -- never reused: a row can't be played again
+    id         INTEGER PRIMARY KEY,     -- never reused, and part of the AAD: a row can't be doubled
     volume     INTEGER NOT NULL,
     generation INTEGER NOT NULL,
     sealed     BLOB NOT NULL            -- level and digest

@@ -60,3 +60,6 @@ WHERE n.volume = ?1 AND e.id > ?2 ORDER BY e.id LIMIT ?3;
 SELECT x.node, x.tag, x.since, x.generation, x.sealed
 FROM xattr AS x JOIN node AS n ON n.id = x.node
 WHERE n.volume = ?1 AND (x.node, x.tag) > (?2, ?3) ORDER BY x.node, x.tag LIMIT ?4;
+-- name: atime_page
+SELECT a.node, a.generation, a.sealed FROM atime AS a JOIN node AS n ON n.id = a.node
+WHERE n.volume = ?1 AND a.node > ?2 ORDER BY a.node LIMIT ?3;

@@ -64,6 +64,7 @@ class ChunkPool:
         self._dedupe = dedupe
         self._reclaim_ids = reclaim_ids
         # Digests stored lately: their next copy need not be sealed only to be thrown away.
+        self._damaged: set[bytes] = set()  # digests of chunks that could not be read
         self._known: SizedCache[bool] = SizedCache(8192 * _KNOWN_BYTES)
 
     # --- storing ---
@@ -79,12 +80,17 @@ class ChunkPool:
         return SealedChunk(digest, plain, self._seal_chunk(digest, plain))
 
     def add(self, chunk: SealedChunk) -> Reference:
-        """Store the chunk, or count one more reference to the one that is there."""
+        """Store the chunk, or count one more reference to the one that is there.
+
+        One that could not be read is stored anew: whoever writes a damaged file again mends it.
+        """
         sealed = chunk.sealed
         if not self._count_one_more(chunk.digest):
             if sealed is None:
                 sealed = self._seal_chunk(chunk.digest, chunk.plain)
             self._insert(chunk.digest, sealed)
+        elif chunk.digest in self._damaged:
+            self._mend(chunk.digest, self._seal_chunk(chunk.digest, chunk.plain))
         if self._dedupe:
             self._known.put(chunk.digest, True, _KNOWN_BYTES)
         return Reference(0, len(chunk.plain), chunk.digest)
@@ -172,7 +178,11 @@ class ChunkPool:
             return cached
         what = f"chunk {chunk.digest.hex()[:16]}"
         aad = (self._domain, chunk.digest)
-        plain = self._sealer.open(Purpose.CHUNK, aad, self._load(chunk, what), what)
+        try:
+            plain = self._sealer.open(Purpose.CHUNK, aad, self._load(chunk, what), what)
+        except Corrupt:
+            self._damaged.add(chunk.digest)
+            raise
         if len(plain) != chunk.length:
             raise Corrupt(f"{what}: {len(plain)} bytes where {chunk.length} were referred to")
         self._cache.put(key, plain, len(plain))
@@ -207,6 +217,13 @@ class ChunkPool:
         self._db.write("chunk_insert", self._domain, digest)
         id_, generation = self._db.last_id(), self._sealer.generation
         self._db.write_blob("chunk_data_insert", id_, generation, sealed)
+
+    def _mend(self, digest: bytes, sealed: bytes) -> None:
+        row = self._db.row("chunk_find", self._domain, digest)
+        if row is not None:
+            self._db.write("chunk_data_delete", row[0])
+            self._db.write_blob("chunk_data_insert", row[0], self._sealer.generation, sealed)
+        self._damaged.discard(digest)
 
     def _count_one_more(self, digest: bytes) -> bool:
         if not self._dedupe:

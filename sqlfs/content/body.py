@@ -160,6 +160,8 @@ class Body:
 
     def _cut(self, size: int) -> None:
         chunks = self._chunks(size)
+        if chunks:
+            tree.check(self._pool, self.record.root, (0, chunks - 1))
         for index in [i for i in (*self._dirty, *self._jobs, *self._landed) if i >= chunks]:
             self._forget(index)
         index, stop = divmod(size, self._chunk_size)

@@ -6,7 +6,7 @@ lowest level that covers its size, so equal bytes have equal trees.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sqlfs.chunks import ChunkPool, Reference
@@ -47,9 +47,10 @@ def walk(pool: ChunkPool, root: Reference | None) -> Iterator[Reference]:
                 yield from walk(pool, entry)
 
 
-def check(pool: ChunkPool, root: Reference | None, changes: Changes) -> None:
-    """Read every manifest that putting in `changes` will take apart.  Raises Corrupt."""
-    for index in changes:
+def check(pool: ChunkPool, root: Reference | None, indices: Iterable[int]) -> None:
+    """Read every manifest on the way to `indices`: those that changing them, or cutting the tree
+    behind them, takes apart.  Raises Corrupt."""
+    for index in indices:
         find(pool, root, index)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from sqlfs.errors import SqlfsError
 from sqlfs.maintenance.findings import Finding
 from sqlfs.maintenance.volume_check import VolumeCheck, check_counts
 from sqlfs.store import Tally, checks
@@ -21,8 +22,7 @@ _FINDINGS_MAX = 1000
 
 def check_file(file: VolumeFile, *, deep: bool = False) -> list[Finding]:
     """What is wrong with the file, at most 1,000 findings; empty when it is sound."""
-    findings: list[Finding] = []
-    with _plain_volumes(file), file.db.lock:
+    with _plain_volumes(file) as findings, file.db.lock:
         if not file.read_only:
             file.commit()
         for finding in _all(file, deep):
@@ -33,13 +33,18 @@ def check_file(file: VolumeFile, *, deep: bool = False) -> list[Finding]:
 
 
 @contextmanager
-def _plain_volumes(file: VolumeFile) -> Iterator[None]:
-    """Hold open every volume that needs no key."""
+def _plain_volumes(file: VolumeFile) -> Iterator[list[Finding]]:
+    """Hold open every volume that needs no key; yields why some could not be."""
+    refused = []
     with ExitStack() as stack:
         for info in file.volumes():
             if not info.encrypted:
-                stack.enter_context(file.session(info.name, read_only=True, door="check"))
-        yield
+                try:
+                    stack.enter_context(file.session(info.name, read_only=True, door="check"))
+                except SqlfsError as error:
+                    what = f"volume {info.name!r}"
+                    refused.append(Finding("volume_unreadable", what, error.message))
+        yield refused
 
 
 def _all(file: VolumeFile, deep: bool) -> Iterator[Finding]:

@@ -37,6 +37,7 @@ class VolumeCheck:
             yield from self._edges()
             yield from self._xattrs()
             yield from self._nodes()
+            yield from self._atimes()
             yield from self._reclaim()
         finally:
             for tally in (self._names, self._subdirectories, self._with_xattrs):
@@ -87,7 +88,7 @@ class VolumeCheck:
                 except SqlfsError as error:
                     yield self._finding("xattr_sealed", f"node {node}", error.message)
                     continue
-                if sealer.xattr_tag(node, body[1 : 1 + body[0]]) != tag:
+                if sealer.xattr_tag(node, body[1 : 1 + (body or b"\0")[0]]) != tag:
                     yield self._finding("xattr_tag", f"node {node}", f"{what} is misfiled")
             last = rows[-1][0], rows[-1][1]
 
@@ -135,6 +136,17 @@ class VolumeCheck:
                 yield self._finding("content_kind", what, "has content, and is no regular file")
             yield from self._content(record.root, what)
 
+    def _atimes(self) -> Iterator[Finding]:
+        volume, last = self._volume, 0
+        while rows := volume.db.rows("atime_page", volume.info.id, last, _PAGE):
+            for node, generation, sealed in rows:
+                aad, what = (volume.info.uuid, node), f"access time of node {node}"
+                try:
+                    volume.rows.open(Purpose.ATIME, aad, generation, sealed, what)
+                except SqlfsError as error:
+                    yield self._finding("atime_sealed", f"node {node}", error.message)
+            last = rows[-1][0]
+
     # --- content ---
 
     def _content(self, reference: Reference, owner: str) -> Iterator[Finding]:
@@ -161,7 +173,8 @@ class VolumeCheck:
             yield self._finding("reclaim_sealed", "the reclaim queue", error.message)
 
     def _finding(self, check: str, what: str, message: str) -> Finding:
-        return Finding(check, f"{what} of volume {self._volume.info.name!r}", message)
+        volume = f"volume {self._volume.info.name!r}"
+        return Finding(check, what if what == volume else f"{what} of {volume}", message)
 
 
 def check_counts(volume: OpenVolume, references: Tally) -> Iterator[Finding]:

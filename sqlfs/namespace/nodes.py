@@ -8,17 +8,20 @@ holds it.
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections import OrderedDict
 from weakref import WeakValueDictionary
 
 from sqlfs.chunks import unpack
 from sqlfs.crypto import Purpose
-from sqlfs.errors import NotFound
+from sqlfs.errors import Corrupt, NotFound
 from sqlfs.limits import NODE_CACHE_ENTRIES
 from sqlfs.namespace.records import NodeRecord, decode_node, encode_node
 from sqlfs.namespace.rows import VolumeRows
 from sqlfs.store.database import Row
+
+log = logging.getLogger("sqlfs")
 
 _TIME = struct.Struct("<q")
 
@@ -109,9 +112,16 @@ class NodeTable:
         body = rows.open(Purpose.NODE, aad, generation, sealed, f"node {id_}")
         record = decode_node(id_, since, body)
         if sealed_atime is not None:
-            what = f"access time of node {id_}"
-            place = (rows.uuid, id_)
-            time = rows.open(Purpose.ATIME, place, atime_generation, sealed_atime, what)
-            (record.atime_ns,) = unpack(_TIME, time, what)
             record.has_atime_row = True
+            try:
+                record.atime_ns = self._open_atime(id_, atime_generation, sealed_atime)
+            except Corrupt as error:
+                # The file itself is sound; check tells of the row.
+                log.error("%s", error)
         return record
+
+    def _open_atime(self, id_: int, generation: int, sealed: bytes) -> int:
+        rows, what = self._rows, f"access time of node {id_}"
+        body = rows.open(Purpose.ATIME, (rows.uuid, id_), generation, sealed, what)
+        (time_ns,) = unpack(_TIME, body, what)
+        return int(time_ns)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlfs.chunks import check_generation
 from sqlfs.crypto import Purpose, Sealer
+from sqlfs.errors import Corrupt
 from sqlfs.store import Database
 
 
@@ -30,4 +31,6 @@ class VolumeRows:
     ) -> bytes:
         """Open what a row of key generation `generation` holds.  Raises Corrupt."""
         check_generation(self.sealer, generation, what)
+        if None in aad:
+            raise Corrupt(f"{what}: a column of its row is empty")
         return self.sealer.open(purpose, aad, sealed, what)

@@ -23,9 +23,10 @@ def configure(connection: apsw.Connection) -> None:
     connection.pragma("cell_size_check", True)
 
 
-def translated(error: apsw.Error, path: Path) -> SqlfsError:
-    """SQLite's error about the file at `path`, as one of ours."""
-    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+def translated(error: Exception, path: Path) -> SqlfsError:
+    """SQLite's error about the file at `path`, as one of ours; or what came of a value that none
+    of ours could have been."""
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError | ValueError | ArithmeticError):
         return Corrupt(f"{path} is damaged: SQLite says: {error}")
     if isinstance(error, apsw.FullError):
         return NoSpace(f"no room left for {path} on its file system")

@@ -95,7 +95,7 @@ class Database:
         with self.lock:
             try:
                 return self._connection.execute(self._statements[name], parameters).fetchall()
-            except apsw.Error as error:
+            except (apsw.Error, UnicodeDecodeError) as error:
                 raise translated(error, self.path) from error
 
     def row(self, name: str, *parameters: Any) -> Row | None:
@@ -108,7 +108,7 @@ class Database:
         assert self._in_transaction, name
         try:
             self._connection.execute(self._statements[name], parameters)
-        except apsw.Error as error:
+        except (apsw.Error, OverflowError) as error:
             # A statement that was checked beforehand failed half-way through an operation:
             # what the transaction holds can't be told apart any more.
             raise self._abandon(translated(error, self.path)) from error
@@ -307,7 +307,11 @@ class Database:
             self.log_bytes = 0
 
     def shrink_log(self) -> None:
-        """Give back the room of a log that has been copied, where nothing was written since."""
+        """Copy the log, and give back its room unless somebody writes meanwhile.
+
+        The mark is taken off the file first: beside a marked one an empty log is a lost one.
+        """
+        self.checkpoint(mark=False)
         with self.lock:
             if not self._log_is_copied or self._main_unsynced:
                 return

@@ -29,6 +29,11 @@ class Found:
         return self.log.frames > 0 and not self.log_applies
 
     @property
+    def log_must_stay(self) -> bool:
+        """Whether there is something in the log that SQLite would neither apply nor keep."""
+        return self.log_is_foreign or self.log.unreadable
+
+    @property
     def log_is_missing(self) -> bool:
         """The owner ended without a clean close, and what it logged is not there."""
         marked = self.lineage.mark == self.identity
@@ -66,7 +71,7 @@ def decide(found: Found, *, read_only: bool, writable: bool, accept_state: bool)
             f"{path} is a copy, made of a volume in use; it holds the state of"
             f" {_when(lineage.written_ns)}"
         )
-    return Plan(immutable=as_it_is, set_aside=found.log_is_foreign and not as_it_is, notice=notice)
+    return Plan(immutable=as_it_is, set_aside=found.log_must_stay and not as_it_is, notice=notice)
 
 
 def set_aside(path: Path) -> str:

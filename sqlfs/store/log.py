@@ -24,10 +24,12 @@ _MAGICS = (0x377F0682, 0x377F0683)
 
 @dataclass(slots=True)
 class LogState:
-    """What lies beside the file: ``present`` (a sound header), frames, and lineage records."""
+    """What lies beside the file: ``present`` (a sound header) or ``unreadable`` (something else),
+    frames, and lineage records."""
 
     exists: bool = False
     present: bool = False
+    unreadable: bool = False
     frames: int = 0
     records: list[Lineage] = field(default_factory=list)
 
@@ -89,18 +91,16 @@ def _checksum(data: bytes, sums: tuple[int, int], big: bool) -> tuple[int, int]:
 
 def _scan(fd: int, page_size: int) -> LogState:
     state = LogState(exists=True)
-    if os.fstat(fd).st_size <= _HEADER.size:
-        # Emptied after a checkpoint to give back its room, or begun and no more: the header is
-        # durable before the first frame is written.
-        state.present = True
-        return state
     header = os.pread(fd, _HEADER.size, 0)
+    if len(header) < _HEADER.size:
+        return state
+    state.unreadable = os.fstat(fd).st_size > _HEADER.size
     magic, _, log_page_size, _, salt1, salt2, *sums = _HEADER.unpack(header)
     if magic not in _MAGICS or log_page_size != page_size:
         return state
     if _checksum(header[:24], (0, 0), bool(magic & 1)) != tuple(sums):
         return state
-    state.present = True
+    state.present, state.unreadable = True, False
     offset = _HEADER.size
     stride = _FRAME.size + page_size
     end = os.fstat(fd).st_size

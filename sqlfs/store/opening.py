@@ -210,7 +210,7 @@ def _check_content(connection: apsw.Connection, path: Path) -> None:
     try:
         _check_schema(connection, path)
         _check_features(connection, path)
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         raise _unreadable(path, error) from error
 
 

@@ -64,7 +64,11 @@ class VolumeRow:
         info = self.info
         what = f"settings of volume {info.name!r}"
         body = sealer.open(Purpose.VOLUME, (info.uuid, info.id), self.sealed, what)
-        if body != self.body():
+        try:
+            same = body == self.body() and self.generation == sealer.generation
+        except (struct.error, TypeError):
+            same = False
+        if not same:
             raise Corrupt(f"{what}: they were changed behind the volume's back")
         if info.chunk_size not in _CHUNK_SIZES:
             raise Corrupt(f"{what}: chunk size {info.chunk_size}")

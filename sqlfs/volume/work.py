@@ -87,7 +87,6 @@ class Work:
             return
         while self._has_reclaim() and self.reclaim(64):
             pass
-        self._db.checkpoint(mark=True)
         self._db.shrink_log()
         if self.room() < size + _CHANGE_BYTES:
             raise NoSpace(f"no room left for {self._db.path} on its file system")

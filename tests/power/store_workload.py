@@ -118,7 +118,9 @@ class StoreLife:
         self.recorder.acknowledge(self._state)
 
     def _shrink_log(self) -> None:
+        self._state = self._history.add(digest_of(self.database))
         self.database.shrink_log()
+        self.recorder.acknowledge(self._state)
 
     def _reopen(self) -> None:
         self._close()
