@@ -1,7 +1,8 @@
 """Nodes, edges, rename, xattrs, orphans."""
 
+from sqlfs.namespace import clock
 from sqlfs.namespace.edges import Edge, EdgeTable
-from sqlfs.namespace.names import check_name, check_target
+from sqlfs.namespace.names import check_name, check_owner, check_target
 from sqlfs.namespace.nodes import NodeTable
 from sqlfs.namespace.records import NodeRecord, decode_node, encode_node
 from sqlfs.namespace.rows import VolumeRows
@@ -18,7 +19,9 @@ __all__ = [
     "VolumeRows",
     "XattrTable",
     "check_name",
+    "check_owner",
     "check_target",
+    "clock",
     "decode_node",
     "encode_node",
 ]

@@ -1,4 +1,4 @@
-"""What may be a name, and what may be a symlink's target."""
+"""What may be a name, a symlink's target, an owner."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ def check_name(name: bytes) -> None:
 def check_name_length(name: bytes) -> None:
     if len(name) > NAME_BYTES_MAX:
         raise NameTooLong(f"a name of {len(name)} bytes is over the limit of {NAME_BYTES_MAX}")
+
+
+def check_owner(id_: int) -> None:
+    """Whether a row can hold a uid or gid.  Raises Invalid."""
+    if not 0 <= id_ < 2**32:
+        raise Invalid(f"{id_} is no user or group")
 
 
 def check_target(target: bytes) -> None:

@@ -9,7 +9,6 @@ it becomes an orphan or goes at once.
 from __future__ import annotations
 
 import stat
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,8 +24,9 @@ from sqlfs.errors import (
     TooManyLinks,
 )
 from sqlfs.limits import LINKS_MAX, NODE_ID_MAX
+from sqlfs.namespace import clock
 from sqlfs.namespace.edges import Edge, EdgeTable
-from sqlfs.namespace.names import check_name, check_name_length
+from sqlfs.namespace.names import check_name, check_name_length, check_owner
 from sqlfs.namespace.nodes import NodeTable
 from sqlfs.namespace.records import NodeRecord
 from sqlfs.namespace.rows import VolumeRows
@@ -117,6 +117,10 @@ class Tree:
     ) -> NodeRecord:
         """A new node of the type in `mode`, with set-gid inheritance; no umask applied."""
         directory = self._free_place(parent, name)
+        check_owner(caller.uid)
+        check_owner(caller.gid)
+        if not 0 <= rdev < 2**64:
+            raise Invalid(f"{rdev} is no device")
         gid = caller.gid
         if directory.mode & stat.S_ISGID:
             gid = directory.gid
@@ -136,7 +140,7 @@ class Tree:
         if record.nlink >= LINKS_MAX:
             raise TooManyLinks(f"node {id_} has {record.nlink} names")
         record.nlink += 1
-        record.ctime_ns = time.time_ns()
+        record.ctime_ns = clock.now_ns()
         self._nodes.touch(record)
         self._place(record, directory, name)
         return record
@@ -151,7 +155,7 @@ class Tree:
 
     def make_root(self, id_: int, mode: int, caller: Caller) -> NodeRecord:
         """The node that no edge leads to."""
-        now = time.time_ns()
+        now = clock.now_ns()
         record = NodeRecord(
             id_, self._rows.epoch, stat.S_IFDIR | mode, caller.uid, caller.gid, 2, 0, 0,
             now, now, now, now,
@@ -162,7 +166,7 @@ class Tree:
     def _new(self, mode: int, uid: int, gid: int, rdev: int) -> NodeRecord:
         id_ = self._node_ids.next()
         assert id_ <= NODE_ID_MAX
-        now = time.time_ns()
+        now = clock.now_ns()
         nlink = 2 if stat.S_ISDIR(mode) else 1
         record = NodeRecord(
             id_, self._rows.epoch, mode, uid, gid, nlink, rdev, 0, now, now, now, now
@@ -224,7 +228,7 @@ class Tree:
             self._check_replaceable(source, moved, replaced, new_name)
         if there is not None and replaced is not None:
             self._displace(there, target, replaced)
-        now = time.time_ns()
+        now = clock.now_ns()
         self._edges.delete(edge)
         self._edges.insert(new_parent, new_name, moved.id)
         if is_directory and source is not target:
@@ -245,7 +249,7 @@ class Tree:
         for moved, to in ((one, target), (two, source)):
             if stat.S_ISDIR(moved.mode) and self._is_within(to, moved):
                 raise Invalid(f"node {moved.id} can't move into its own subtree")
-        now = time.time_ns()
+        now = clock.now_ns()
         self._edges.delete(edge)
         self._edges.delete(other)
         self._edges.insert(target.id, other.name, one.id)
@@ -315,10 +319,10 @@ class Tree:
         self._edges.insert(directory.id, name, record.id)
         if stat.S_ISDIR(record.mode):
             directory.nlink += 1
-        self._touch_directory(directory, time.time_ns())
+        self._touch_directory(directory, clock.now_ns())
 
     def _displace(self, edge: Edge, directory: NodeRecord, child: NodeRecord) -> None:
-        now = time.time_ns()
+        now = clock.now_ns()
         self._edges.delete(edge)
         child.ctime_ns = now
         if stat.S_ISDIR(child.mode):

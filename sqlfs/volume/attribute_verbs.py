@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import stat
-import time
 
 from sqlfs.errors import FileTooBig, Invalid, IsADirectory
 from sqlfs.limits import FILE_BYTES_MAX
-from sqlfs.namespace import NodeRecord
+from sqlfs.namespace import NodeRecord, check_owner, clock
 from sqlfs.types import AttributeChanges, Attributes, Change, ChangeKind, XattrFlag
 from sqlfs.volume.base import SessionBase
 
@@ -21,7 +20,10 @@ class AttributeVerbs(SessionBase):
         with self._changing(frees=True) as told:
             volume = self._open_volume
             record = volume.nodes.get(node)
-            now = time.time_ns()
+            now = clock.now_ns()
+            for owner in (changes.uid, changes.gid):
+                if owner is not None:
+                    check_owner(owner)
             if changes.size is not None:
                 _check_size(record, changes.size)
                 before = record.size
@@ -35,10 +37,10 @@ class AttributeVerbs(SessionBase):
             if changes.gid is not None:
                 record.gid = changes.gid
             if changes.atime_ns is not None:
-                record.atime_ns = changes.atime_ns
+                record.atime_ns = clock.kept_ns(changes.atime_ns)
             if changes.mtime_ns is not None:
-                record.mtime_ns = changes.mtime_ns
-            record.ctime_ns = now if changes.ctime_ns is None else changes.ctime_ns
+                record.mtime_ns = clock.kept_ns(changes.mtime_ns)
+            record.ctime_ns = now if changes.ctime_ns is None else clock.kept_ns(changes.ctime_ns)
             volume.nodes.touch(record)
             kind = ChangeKind.ATTRIBUTES if changes.size is None else ChangeKind.CONTENT
             told.append(Change(kind, node))
@@ -49,6 +51,7 @@ class AttributeVerbs(SessionBase):
             record = volume.nodes.get(node)
             if not stat.S_ISLNK(record.mode):
                 raise Invalid(f"node {node} is not a symlink")
+            self._accessed(record)
             return record.inline or b""
 
     # --- extended attributes ---
@@ -79,7 +82,7 @@ class AttributeVerbs(SessionBase):
 
 
 def _note(record: NodeRecord, told: list[Change]) -> None:
-    record.ctime_ns = time.time_ns()
+    record.ctime_ns = clock.now_ns()
     told.append(Change(ChangeKind.ATTRIBUTES, record.id))
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 from sqlfs.errors import BadHandle, InputOutput, ReadOnly
-from sqlfs.namespace import NodeRecord
+from sqlfs.namespace import NodeRecord, clock
 from sqlfs.store import Database
 from sqlfs.types import Change
 from sqlfs.volume.opened import OpenFile, OpenVolume
@@ -104,7 +103,7 @@ class SessionBase:
         # relatime: only when it tells something new.
         if not self._keeps_atime:
             return
-        now = time.time_ns()
+        now = clock.now_ns()
         atime = record.atime_ns
         if record.mtime_ns < atime and record.ctime_ns < atime and now - atime < _DAY_NS:
             return

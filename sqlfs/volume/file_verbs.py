@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 
 from sqlfs.errors import BadHandle, Invalid, IsADirectory, ReadOnly, SymlinkLoop, WouldBlock
-from sqlfs.namespace import NodeRecord
+from sqlfs.namespace import NodeRecord, clock
 from sqlfs.types import Attributes, Caller, Change, ChangeKind
 from sqlfs.volume.name_verbs import NameVerbs, permissions, placed
 from sqlfs.volume.opened import OpenFile
@@ -120,6 +119,6 @@ class FileVerbs(NameVerbs):
         return shared.last_handle
 
     def _written(self, record: NodeRecord, changes: list[Change]) -> None:
-        record.mtime_ns = record.ctime_ns = time.time_ns()
+        record.mtime_ns = record.ctime_ns = clock.now_ns()
         self._open_volume.nodes.touch(record)
         changes.append(Change(ChangeKind.CONTENT, record.id))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from typing import Any, overload
 
 from sqlfs.errors import (
@@ -14,6 +13,7 @@ from sqlfs.errors import (
     NotFound,
     SymlinkLoop,
 )
+from sqlfs.namespace import clock
 from sqlfs.types import AttributeChanges, Attributes, XattrFlag
 from sqlfs.volume.paths import AnyPath, decode, decode_like
 from sqlfs.volume.places import PathSession, naming
@@ -112,7 +112,7 @@ class MetadataMethods(PathSession):
         if times is not None:
             atime_ns, mtime_ns = (_as_ns(seconds) for seconds in times)
         else:
-            atime_ns, mtime_ns = ns or (time.time_ns(),) * 2
+            atime_ns, mtime_ns = ns or (clock.now_ns(),) * 2
         with naming(path):
             node = self._resolve(path, follow_symlinks).node
             changes = AttributeChanges(atime_ns=atime_ns, mtime_ns=mtime_ns)
