@@ -65,8 +65,12 @@ class Module:
 
 
 def modules(*folders: str) -> list[Module]:
-    """Every module below these folders of the project."""
-    return [_module(file) for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
+    """Every module below these folders of the project; a file stands for itself."""
+    return [_module(file) for folder in folders for file in _files(ROOT / folder)]
+
+
+def _files(place: Path) -> list[Path]:
+    return [place] if place.is_file() else sorted(place.rglob("*.py"))
 
 
 def _module(file: Path) -> Module:

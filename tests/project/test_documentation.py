@@ -1,13 +1,19 @@
-"""What the documentation may not say, and that its links lead somewhere."""
+"""What the documentation may not say, what it must, and that its links lead somewhere."""
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 
+from sqlfs.cli.exits import Exit
+from sqlfs.cli.main import COMMANDS
 from tests.project import ROOT
+from tests.project.sources import Module, modules
+
+README = (ROOT / "README.md").read_text("utf-8")
 
 # The project speaks of itself: not of how it is being made, nor of one machine's folders.
 FORBIDDEN = {
@@ -64,3 +70,59 @@ def test_what_documents_may_not_say(text: str) -> None:
 )
 def test_what_documents_may_say(text: str) -> None:
     assert forbidden(text) == []
+
+
+def in_tables(pattern: str) -> set[str]:
+    """What `pattern` captures in the first cells of the tables of README.md."""
+    cells = re.findall(r"^\| ([^|]+) \|", README, re.MULTILINE)
+    return {word for cell in cells for word in re.findall(pattern, cell)}
+
+
+def option_names(module: Module) -> set[str]:
+    """The long options that a module gives to argparse."""
+    return {text for _, text in module.strings() if re.fullmatch(r"--[a-z-]+", text)}
+
+
+def mount_options() -> set[str]:
+    """Every word that -o knows: those that are matched, and those that are listed."""
+    (module,) = modules("fuse_driver/options.py")
+    matched = {
+        node.value.value
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.MatchValue) and isinstance(node.value, ast.Constant)
+    }
+    assert {"ro", "nonempty", "volume"} <= matched
+    return {str(word) for word in matched} - {"", "="} | _listed(module)
+
+
+def _listed(module: Module) -> set[str]:
+    """The words of the module's constants: pairs with and without `no`, and what is ignored."""
+    words: dict[str, set[str]] = {}
+    for node in module.tree.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            assert node.value is not None
+            values = (each for each in ast.walk(node.value) if isinstance(each, ast.Constant))
+            words[node.target.id] = {str(each.value) for each in values}
+    pairs = words["_PAIRS"]
+    return pairs | {f"no{word}" for word in pairs} | words["_IGNORED"] | words["_IGNORED_PREFIXES"]
+
+
+def test_every_command_is_documented() -> None:
+    assert in_tables(r"^`sqlfs (\w+)") == set(COMMANDS)
+
+
+def test_every_exit_code_is_documented() -> None:
+    assert {int(code) for code in in_tables(r"^\d+$")} >= set(Exit)
+
+
+def test_every_option_of_sqlfs_mount_is_documented() -> None:
+    (arguments,) = modules("fuse_driver/arguments.py")
+    (secrets,) = modules("sqlfs/cli/secrets.py")
+    offered = option_names(arguments) | option_names(secrets)
+    assert "--encrypt" in offered
+    assert offered <= in_tables(r"--[a-z-]+")
+
+
+@pytest.mark.parametrize("option", sorted(mount_options()))
+def test_every_mount_option_is_documented(option: str) -> None:
+    assert re.search(rf"`{re.escape(option)}(=?[A-Z…]+)?`", README)
