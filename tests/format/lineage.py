@@ -113,6 +113,7 @@ def first_transaction_is_whole(log: bytes) -> bool:
 
 class Log(Enum):
     ABSENT = "absent"
+    UNREADABLE = "unreadable"
     EMPTY = "empty"
     OWN = "its own"
     FOREIGN = "foreign"
@@ -128,12 +129,10 @@ class State(Enum):
 
 
 def judge_log(file: bytes, log: bytes | None) -> Log:
-    if log is None:
+    if log is None or len(log) < HEADER_BYTES:
         return Log.ABSENT
-    if len(log) <= HEADER_BYTES:
-        return Log.EMPTY
     if not header_is_sound(log, page_size_of(file)):
-        return Log.ABSENT
+        return Log.UNREADABLE if len(log) > HEADER_BYTES else Log.ABSENT
     if next(frames(log), None) is None:
         return Log.EMPTY
     current = in_file(file).id

@@ -64,12 +64,8 @@ def whole(log: bytes) -> bytes:
     return log
 
 
-def nothing(_: bytes) -> bytes:
-    return b""
-
-
-def header_alone(log: bytes) -> bytes:
-    return log[: lineage.HEADER_BYTES]
+def cut(length: int) -> Damage:
+    return lambda log: log[:length]
 
 
 def flipped(offset: int) -> Damage:
@@ -90,6 +86,15 @@ def other_salts(log: bytes) -> bytes:
     return header + struct.pack(">II", *lineage.checksum(log, header)) + log[32:]
 
 
+def not_a_log(_: bytes) -> bytes:
+    return b"somebody put this here, under the name of a log"
+
+
+def header_alone_damaged(log: bytes) -> bytes:
+    return flipped(24)(log[: lineage.HEADER_BYTES])
+
+
+ASIDE = ".unmatched-1"
 IN_FIRST_FRAME = lineage.HEADER_BYTES + lineage.FRAME_HEADER_BYTES + 1
 
 # file, log, what is done to the log, what the log is then
@@ -104,13 +109,21 @@ LOGS: dict[str, tuple[str, str | None, Damage, Log]] = {
     "a later log": ("in_use", "later_log", whole, Log.FOREIGN),
     "an earlier log of a later file": ("later", "log", whole, Log.FOREIGN),
     "a later file and log": ("later", "later_log", whole, Log.OWN),
-    "an emptied log": ("in_use", "log", nothing, Log.EMPTY),
-    "a log just begun": ("in_use", "log", header_alone, Log.EMPTY),
+    "an emptied log": ("in_use", "log", cut(0), Log.ABSENT),
+    "a log cut within its header": ("in_use", "log", cut(31), Log.ABSENT),
+    "a damaged header alone": ("in_use", "log", header_alone_damaged, Log.ABSENT),
+    "a log just begun": ("in_use", "log", cut(32), Log.EMPTY),
     "a log just begun anew": ("in_use", "log", other_salts, Log.EMPTY),
-    "another magic": ("in_use", "log", flipped(2), Log.ABSENT),
-    "another page size": ("in_use", "log", other_page_size, Log.ABSENT),
-    "another checkpoint number": ("in_use", "log", flipped(15), Log.ABSENT),
-    "another header's checksum": ("in_use", "log", flipped(24), Log.ABSENT),
+    "another magic": ("in_use", "log", flipped(2), Log.UNREADABLE),
+    "another page size": ("in_use", "log", other_page_size, Log.UNREADABLE),
+    "another checkpoint number": ("in_use", "log", flipped(15), Log.UNREADABLE),
+    "another header's checksum": ("in_use", "log", flipped(24), Log.UNREADABLE),
+    "no log by that name": ("in_use", "log", not_a_log, Log.UNREADABLE),
+    "closed, an emptied log": ("closed", "log", cut(0), Log.ABSENT),
+    "closed, a log just begun": ("closed", "log", cut(32), Log.EMPTY),
+    "closed, a damaged header alone": ("closed", "log", header_alone_damaged, Log.ABSENT),
+    "closed, another header's checksum": ("closed", "log", flipped(24), Log.UNREADABLE),
+    "closed, no log by that name": ("closed", "log", not_a_log, Log.UNREADABLE),
     "a foreign log without a whole transaction": (
         "in_use",
         "later_log",
@@ -131,6 +144,11 @@ class Case:
     log: Log
     state: State
     names: list[bytes]
+
+    @property
+    def set_aside(self) -> bool:
+        """Whether the rules have the log moved away before SQLite reads."""
+        return self.log in (Log.FOREIGN, Log.UNREADABLE)
 
 
 @pytest.fixture(params=["volume.sqlite", "copy.sqlite"])
@@ -171,12 +189,13 @@ def test_opening_for_writing(case: Case) -> None:
         return
     with VolumeFile.open(case.path, background=False) as file:
         assert names(file.session(VOLUME)) == case.names
-        told = [notice for notice in file.notices if "is a copy" in notice]
-        assert len(told) == (case.state is State.COPY)
-    log = case.path.name + "-wal"
-    assert not case.path.with_name(log).exists()
-    aside = folder(case.path).get(log + ".unmatched-1")
-    assert aside == (before[log] if case.log is Log.FOREIGN else None)
+        expected = ["is a copy"] * (case.state is State.COPY) + [ASIDE] * case.set_aside
+        assert len(file.notices) == len(expected)
+        assert all(said in notice for said, notice in zip(expected, file.notices, strict=True))
+    after, log = folder(case.path), case.path.name + "-wal"
+    if case.set_aside:
+        assert after.pop(log + ASIDE) == before[log]
+    assert after.keys() == before.keys() - {log}
 
 
 @pytest.mark.parametrize("scenario", LOGS)
@@ -190,12 +209,38 @@ def test_opening_for_reading_changes_no_byte(case: Case) -> None:
     assert folder(case.path) == before
 
 
-@pytest.mark.parametrize("scenario", ["no log", "another header's checksum", "an earlier log"])
+LOST = ["no log", "an emptied log", "another header's checksum", "an earlier log"]
+
+
+@pytest.mark.parametrize("scenario", LOST)
 def test_a_state_that_was_accepted(case: Case) -> None:
+    before = folder(case.path)
     with VolumeFile.open(case.path, background=False, accept_state=True) as file:
         assert names(file.session(VOLUME)) == case.names
+    log = case.path.name + "-wal"
+    assert folder(case.path).get(log + ASIDE) == (before[log] if case.set_aside else None)
     with VolumeFile.open(case.path, background=False) as file:
         assert (names(file.session(VOLUME)), file.notices) == (case.names, [])
+
+
+def test_a_log_is_emptied_beside_an_unmarked_file_only(path: Path) -> None:
+    log = path.with_name(path.name + "-wal")
+    with create(path, PLAIN) as file:
+        session = file.session(VOLUME)
+        put(session, b"a", (0, b"1"))
+        session.sync()
+        assert lineage.in_file(path.read_bytes()).marked == 1
+        file.db.shrink_log()
+        emptied = path.read_bytes()
+        assert (lineage.in_file(emptied).marked, log.stat().st_size) == (0, 0)
+        put(session, b"b", (0, b"2"))
+        session.sync()
+        assert lineage.in_file(path.read_bytes()).marked == 1, "before it is acknowledged"
+        assert lineage.judge_log(path.read_bytes(), log.read_bytes()) is Log.OWN
+    path.write_bytes(emptied)
+    log.touch()
+    with VolumeFile.open(path, background=False) as file:
+        assert (names(file.session(VOLUME)), file.notices) == ([b"a"], [])
 
 
 def test_every_record_of_a_log_names_the_state_it_continues(path: Path) -> None:
