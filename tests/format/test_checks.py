@@ -99,6 +99,7 @@ STRUCTURE = [
     ),
     case("orphan_unsound", "INSERT INTO orphan VALUES (:file)", "node {file}"),
     case("orphan_unsound", "INSERT INTO orphan VALUES (:nobody)", "node {nobody}"),
+    case("orphan_unsound", "INSERT INTO orphan VALUES (:other_root)", "node {other_root}"),
     case("reclaim_without_volume", "UPDATE reclaim SET volume = :nobody", "reclaim {last_reclaim}"),
     case("root_missing", "DELETE FROM node WHERE id = :other_root", "node {other_root}"),
     case(
@@ -131,6 +132,7 @@ UNDER_SEAL = [
     case("edge_sealed", "UPDATE edge SET generation = 2 WHERE id = :edge", "edge {edge}"),
     case("edge_tag", "UPDATE edge SET tag = zeroblob(16) WHERE id = :edge", "edge {edge}"),
     case("xattr_sealed", "UPDATE xattr SET generation = 2", "node {file}"),
+    case("atime_sealed", "UPDATE atime SET generation = 2", "node {file}"),
     case("xattr_flag", "DELETE FROM xattr", "node {file}"),
     case("link_count", "DELETE FROM edge WHERE child = :file", "node {file}"),
     case("content", "UPDATE chunk_data SET generation = 2 WHERE id = 1", "node {file}"),
@@ -170,6 +172,12 @@ def ids(path: Path) -> dict[str, int]:
         (row,) = stored(path, f"SELECT max(id) AS id FROM {kind}")
         found[f"last_{kind}"] = row["id"]
     return found | {"nobody": 999}
+
+
+def found_in(path: Path) -> set[tuple[str, str]]:
+    """What is found without a key."""
+    with VolumeFile.open(path, background=False, read_only=True) as file:
+        return {(finding.check, finding.what) for finding in check_file(file, deep=True)}
 
 
 def structure_of(path: Path) -> set[tuple[str, str]]:
@@ -216,7 +224,28 @@ def test_counters(path: Path, ids: dict[str, int]) -> None:
         session = file.session(VOLUME, passphrase=ENCRYPTED.passphrase)
         session.mkdir(ids["outer"], b"another", 0o700, ME)
     tamper(path, "UPDATE counter SET sealed = :sealed WHERE volume = 1", **earlier)
-    assert all_of(path) == {("counters", "volume 'main' of volume 'main'")}
+    assert all_of(path) == {("counters", "volume 'main'")}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE volume SET generation = 1 WHERE id = 1",
+        "UPDATE volume SET chunk_size = 8192 WHERE id = 1",
+        "UPDATE counter SET generation = 1 WHERE volume = 1",
+    ],
+)
+def test_a_plain_volume_that_cannot_be_opened_hides_no_other(path: Path, change: str) -> None:
+    with create(path, Kind()) as file:
+        add_volume(file, "other", Kind())
+        root = file.session("other").root
+    tamper(path, change)
+    assert found_in(path) == {("volume_unreadable", "volume 'main'")}
+    tamper(path, "UPDATE node SET generation = 1 WHERE id = :root", root=root)
+    assert found_in(path) == {
+        ("volume_unreadable", "volume 'main'"),
+        ("node_sealed", f"node {root} of volume 'other'"),
+    }
 
 
 @pytest.mark.usefixtures("ids")

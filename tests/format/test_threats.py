@@ -43,6 +43,7 @@ def nodes(path: Path, kind: Kind) -> tuple[int, int]:
         a, b = put(session, A, (0, noise(CHUNK))), put(session, B, (0, noise(CHUNK - 1)))
         session.setxattr(a, b"user.one", b"1")
         session.setxattr(a, b"user.two", b"2")
+        session.setattr(a, AttributeChanges(atime_ns=1))
         session.sync()
         content(session, A)  # gives it an access time of its own
         return a, b
@@ -88,7 +89,8 @@ def test_a_name_cannot_be_made_to_lead_elsewhere(
 
 @pytest.mark.usefixtures("nodes")
 @pytest.mark.parametrize(
-    "column", ["root", "domain", "id_generation", "chunk_size", "dedupe", "epoch", "created"]
+    "column",
+    ["root", "domain", "generation", "id_generation", "chunk_size", "dedupe", "epoch", "created"],
 )
 def test_settings_cannot_be_edited(path: Path, kind: Kind, column: str) -> None:
     tamper(path, f"UPDATE volume SET {column} = {'0' if column == 'dedupe' else '8192'}")
@@ -96,7 +98,7 @@ def test_settings_cannot_be_edited(path: Path, kind: Kind, column: str) -> None:
         file.session(VOLUME, passphrase=kind.passphrase)
 
 
-@pytest.mark.parametrize("table", ["node", "atime", "edge", "xattr", "chunk_data", "counter"])
+@pytest.mark.parametrize("table", ["node", "edge", "xattr", "chunk_data", "counter"])
 def test_a_row_of_another_key_generation_is_refused(
     path: Path, kind: Kind, nodes: tuple[int, int], table: str
 ) -> None:
@@ -111,6 +113,17 @@ def test_a_row_of_another_key_generation_is_refused(
             read()
     tamper(path, f"UPDATE {table} SET generation = {own}")
     assert read() == b"1" + noise(CHUNK)
+
+
+def test_an_access_time_of_another_key_generation_is_not_believed(
+    path: Path, kind: Kind, nodes: tuple[int, int]
+) -> None:
+    with opened(path, kind) as (_, session):
+        assert session.getattr(nodes[0]).atime_ns != 1
+    tamper(path, "UPDATE atime SET generation = generation + 1")
+    with opened(path, kind) as (file, session):
+        assert session.getattr(nodes[0]).atime_ns == 1
+        assert findings(file) == {"atime_sealed"}
 
 
 @pytest.mark.usefixtures("nodes")
