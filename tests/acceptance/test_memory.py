@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.peak import SMALL_FILES
-from tests.acceptance.volumes import MEMORY_BYTES_MAX, PASSPHRASE, Volume, write_random
+from tests.acceptance.volumes import MEMORY_BYTES_MAX, PASSPHRASE, Volume, random_file
 from tests.mount.mounting import ENVIRONMENT, run
 
 # More than may be resident: whoever holds it all is found out.
@@ -17,8 +18,9 @@ LARGE_BYTES = MEMORY_BYTES_MAX + 64 * 2**20
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_random(tmp_path_factory.mktemp("large") / "large", LARGE_BYTES)
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with random_file(tmp_path_factory.mktemp("large") / "large", LARGE_BYTES) as path:
+        yield path
 
 
 def peak_of(*words: str | Path) -> int:
@@ -62,7 +64,9 @@ def test_of_an_owning_program(kind: str, large: Path, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text(PASSPHRASE)
     words = [secret] * (kind == "encrypted")
-    assert peak_of("api", tmp_path / "volume.sqlite", large, *words) < MEMORY_BYTES_MAX
+    path = tmp_path / "volume.sqlite"
+    assert peak_of("api", path, large, *words) < MEMORY_BYTES_MAX
+    path.unlink()
 
 
 def test_of_put_and_get(volume: Volume, large: Path, tmp_path: Path) -> None:

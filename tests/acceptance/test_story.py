@@ -6,10 +6,13 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from tests.acceptance.volumes import MEMORY_BYTES_MAX, SOAK, Volume, write_random
+import pytest
+
+from tests.acceptance.volumes import MEMORY_BYTES_MAX, SOAK, Volume, random_file
 from tests.mount.mounting import DEADLINE_S, ENVIRONMENT, run
 from tests.mount.test_programs import listing
 
@@ -26,8 +29,13 @@ with sqlfs.open(path) as store, store.mount(None, *passphrases) as fs:
 """
 
 
-def test_a_day_of_a_volume(volume: Volume, library: Path, tmp_path: Path) -> None:
-    large = write_random(tmp_path / "large", LARGE_BYTES)
+@pytest.fixture
+def large(tmp_path: Path) -> Iterator[Path]:
+    with random_file(tmp_path / "large", LARGE_BYTES) as path:
+        yield path
+
+
+def test_a_day_of_a_volume(volume: Volume, library: Path, large: Path, tmp_path: Path) -> None:
     copy_trees(volume, library)
     work_with_git(volume, library)
     copy_large_file(volume, large)

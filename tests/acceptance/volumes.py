@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from tests.cli.running import Outcome, succeed
@@ -31,6 +32,16 @@ class Volume(Mount):
             secret = place / "secret"
             secret.write_text(PASSPHRASE)
             self.words = ["--passphrase-file", secret]
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        super().__exit__(kind, error, traceback)
+        if error is None:
+            self.file.unlink(missing_ok=True)  # much of the disk, and of use to nobody
 
     @property
     def file_bytes(self) -> int:
@@ -78,12 +89,14 @@ def stored(path: Path, query: str) -> list[tuple[Any, ...]]:
         return database.execute(query).fetchall()
 
 
-def write_random(path: Path, size: int) -> Path:
-    """A new file of `size` random bytes, a multiple of 1 MiB."""
+@contextmanager
+def random_file(path: Path, size: int) -> Iterator[Path]:
+    """A new file of `size` random bytes, a multiple of 1 MiB; gone afterwards."""
     with path.open("wb") as stream:
         for _ in range(size // 2**20):
             stream.write(os.urandom(2**20))
-    return path
+    yield path
+    path.unlink()
 
 
 def each_file(top: Path, wanted: Callable[[Path], bool]) -> list[Path]:
