@@ -115,7 +115,7 @@ class ChunkPool:
         """The manifest's entries, each with a reference that passes to the caller in exchange
         for the one to the manifest."""
         entries = list(self.entries(manifest))
-        if self._refs(manifest) > 1:
+        if self._find(manifest)[1] > 1:
             for entry in entries:
                 if entry is not None:
                     self.hold(entry)
@@ -137,6 +137,13 @@ class ChunkPool:
             sealed = self._sealer.seal(Purpose.RECLAIM, (self._volume, id_), body)
             self._db.write("reclaim_insert", id_, self._volume, self._sealer.generation, sealed)
 
+    def drop_second(self, chunk: Reference) -> None:
+        """Give up one of two references held to the same chunk, which stays: also where one of
+        them was to a row that had gone missing, and so was not counted."""
+        id_, refs = self._find(chunk)
+        if id_ and refs > 1:
+            self._db.write("chunk_set_refs", id_, refs - 1)
+
     def reclaim_step(self) -> bool:
         """Work off one row of the reclaim queue; False when it is empty."""
         row = self._db.row("reclaim_next", self._volume)
@@ -146,7 +153,7 @@ class ChunkPool:
         with self._db.writing():
             try:
                 manifest = self._decode_reclaim(id_, generation, sealed)
-                shared = self._refs(manifest) > 1
+                shared = self._find(manifest)[1] > 1
                 entries = [] if shared else self.entries(manifest)
             except Corrupt as error:
                 # What can't be read can't be taken apart: its pieces stay, for check to find.
@@ -234,16 +241,20 @@ class ChunkPool:
         self._db.write("chunk_set_refs", row[0], row[1] + 1)
         return True
 
-    def _refs(self, reference: Reference) -> int:
+    def _find(self, reference: Reference) -> tuple[int, int]:
+        """Row and count of a piece; (0, 0) where it is missing.  Raises Corrupt."""
         row = self._db.row("chunk_find", self._domain, reference.digest)
-        return row[1] if row is not None else 0
+        if row is None:
+            return 0, 0
+        if not isinstance(row[1], int):
+            raise Corrupt(f"chunk {reference.digest.hex()[:16]}: its count is no number")
+        return row[0], row[1]
 
     def _release(self, reference: Reference) -> None:
         # A piece that is missing is reported by whoever reads it; letting go of it is no error.
-        row = self._db.row("chunk_find", self._domain, reference.digest)
-        if row is None:
+        id_, refs = self._find(reference)
+        if not id_:
             return
-        id_, refs = row
         if refs > 1:
             self._db.write("chunk_set_refs", id_, refs - 1)
             return

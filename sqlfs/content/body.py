@@ -162,14 +162,15 @@ class Body:
         chunks = self._chunks(size)
         if chunks:
             tree.check(self._pool, self.record.root, (0, chunks - 1))
-        for index in [i for i in (*self._dirty, *self._jobs, *self._landed) if i >= chunks]:
-            self._forget(index)
         index, stop = divmod(size, self._chunk_size)
-        if stop and self._slot(index):
-            buffer = self._writable(index)
-            before = len(buffer)
-            del buffer[stop:]
-            self._workers.gauge.add(len(buffer) - before)
+        # What is damaged is met here, before anything is dropped.
+        partial = self._writable(index) if stop and self._slot(index) else None
+        for beyond in [i for i in (*self._dirty, *self._jobs, *self._landed) if i >= chunks]:
+            self._forget(beyond)
+        if partial is not None:
+            before = len(partial)
+            del partial[stop:]
+            self._workers.gauge.add(len(partial) - before)
         if self.record.root is not None:
             self.record.root = tree.update(self._pool, self.record.root, chunks, {}, cut=True)
         self._stored_size = size

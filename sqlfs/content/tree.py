@@ -88,9 +88,12 @@ class _Rewrite:
         if level == 0:
             if first not in changes:
                 return node
-            if node is not None:
+            new = changes[first]
+            if node is not None and new is not None and node.digest == new.digest:
+                self.pool.drop_second(node)
+            elif node is not None:
                 self.pool.drop(node)
-            return changes[first]
+            return new
         width = MANIFEST_FANOUT ** (level - 1)
         children = self._children(node, level)
         keep = min(MANIFEST_FANOUT, -(-(self.chunks - first) // width))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ class VolumeRows:
     ) -> bytes:
         """Open what a row of key generation `generation` holds.  Raises Corrupt."""
         check_generation(self.sealer, generation, what)
-        if None in aad:
-            raise Corrupt(f"{what}: a column of its row is empty")
-        return self.sealer.open(purpose, aad, sealed, what)
+        try:
+            return self.sealer.open(purpose, aad, sealed, what)
+        except (TypeError, struct.error):
+            raise Corrupt(f"{what}: a column of its row is empty, or of another type") from None

@@ -313,7 +313,7 @@ class Database:
         """
         self.checkpoint(mark=False)
         with self.lock:
-            if not self._log_is_copied or self._main_unsynced:
+            if not self._log_is_copied or self._main_unsynced or self.marked:
                 return
             try:
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)

@@ -181,9 +181,6 @@ def test_a_damaged_chunk_that_was_met_is_mended_by_storing_it_again(
                 content(session, b"the same")
 
 
-@pytest.mark.xfail(
-    reason="the reference that it replaces is given up, though it was not counted", raises=Corrupt
-)
 def test_a_chunk_without_a_row_is_kept_when_it_is_stored_again_in_its_place(
     path: Path, kind: Kind, nodes: tuple[int, int]
 ) -> None:
@@ -296,7 +293,6 @@ def test_a_cut_into_the_damage_changes_nothing(
             assert read(session, node, number) == slot(number)
 
 
-@pytest.mark.xfail(reason="changes that wait behind the damage are dropped", raises=AssertionError)
 def test_a_cut_into_a_damaged_chunk_loses_nothing_behind_it(
     path: Path, kind: Kind, nodes: tuple[int, int]
 ) -> None:
