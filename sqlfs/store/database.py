@@ -151,7 +151,11 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the lock with a transaction open; it stays open for others to join."""
+        """Hold the lock with a transaction open; it stays open for others to join.
+
+        Where none is open this may wait for a checkpoint, and give up the lock meanwhile: what
+        was read before must be read again.
+        """
         with self.lock:
             if not self._in_transaction:
                 self._begin()
@@ -176,6 +180,10 @@ class Database:
         with self.lock:
             if self.failure is not None:
                 raise InputOutput(self.failure)
+            # Not within the hooks: waiting gives up the lock, and others would change what is
+            # being written.
+            while self._main_unsynced:
+                self._settled.wait()
             for hook in self.on_commit:
                 hook()
             if self._in_transaction:
@@ -220,6 +228,8 @@ class Database:
             self._settled.wait()
         if self.failure is not None:
             raise InputOutput(self.failure)
+        if self._in_transaction:
+            return  # another thread that waited was first
         try:
             self._connection.execute(self._statements["begin"])
         except apsw.Error as error:

@@ -228,9 +228,14 @@ class OpenVolume:
     def drop_if_unused(self, node: int) -> None:
         """An orphan goes with the last one who needs it."""
         # Where writing has ended, the next owner deletes it.
-        if node in self._kept and not self.users.needs(node) and self.db.failure is None:
-            with self.db.writing():
+        if not self._is_unused(node) or self.db.failure is not None:
+            return
+        with self.db.writing():
+            if self._is_unused(node):
                 self._remove(self._kept.pop(node), was_orphan=True)
+
+    def _is_unused(self, node: int) -> bool:
+        return node in self._kept and not self.users.needs(node)
 
     def _unlinked(self, record: NodeRecord) -> None:
         if self.users.needs(record.id):
