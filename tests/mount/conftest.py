@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,15 @@ def mount(fuse: None, tmp_path: Path) -> Iterator[Mount]:  # noqa: ARG001
     """A file and a mountpoint, neither made nor mounted yet."""
     with Mount(tmp_path) as mount:
         yield mount
+
+
+@pytest.fixture
+def reachable(fuse: None) -> Iterator[Mount]:  # noqa: ARG001
+    """A mount that other users reach: pytest's own folders are closed to them."""
+    with tempfile.TemporaryDirectory(prefix="sqlfs-posix-") as place:
+        Path(place).chmod(0o755)
+        with Mount(Path(place)) as mount:
+            yield mount
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -41,6 +40,13 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not within {DEADLINE_S} s: {what}"
         time.sleep(0.01)
+
+
+def tick() -> None:
+    """Wait until the clock that stamps files has moved."""
+    clock = 5  # CLOCK_REALTIME_COARSE of <linux/time.h>
+    before = time.clock_gettime_ns(clock)
+    wait_until(lambda: time.clock_gettime_ns(clock) > before, "the clock moved")
 
 
 def raises(number: int) -> pytest.RaisesExc[OSError]:
@@ -77,18 +83,6 @@ def sqlfs_mount(
         },
     )
     return done
-
-
-def let_others_reach(place: Path) -> None:
-    """Every user may pass through `place` and what is above it in the tests' own folders."""
-    top = Path(tempfile.gettempdir())
-    assert place.is_relative_to(top)
-    for directory in (place, *place.parents):
-        if directory == top:
-            return
-        mode = directory.stat().st_mode
-        if mode & 0o055 != 0o055:
-            directory.chmod(mode & 0o7777 | 0o055)
 
 
 def is_running(pid: int) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sqlfs.limits import MIB
-from tests.mount.mounting import NOBODY, Mount, let_others_reach, raises
+from tests.mount.mounting import NOBODY, Mount, raises, tick
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as several users")
 
@@ -31,17 +31,18 @@ def as_nobody(script: str, place: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def open_to_all(mounted: Mount) -> Mount:
+def open_to_all(reachable: Mount) -> Mount:
     """A mount that every user may reach and write to."""
-    let_others_reach(mounted.directory)
-    mounted.directory.chmod(0o777)
-    return mounted
+    reachable.start()
+    reachable.directory.chmod(0o777)
+    return reachable
 
 
 def test_mode_and_owner(mounted: Mount) -> None:
     path = mounted / "file"
     path.touch(0o600)
     before = path.stat().st_ctime_ns
+    tick()
     path.chmod(0o4751)
     assert stat.S_IMODE(path.stat().st_mode) == 0o4751
     assert path.stat().st_ctime_ns > before
@@ -72,6 +73,7 @@ def test_writing_moves_mtime_and_ctime(mounted: Mount) -> None:
     path.touch()
     os.utime(path, ns=(5, 5))
     before = path.stat()
+    tick()
     path.write_text("x")
     after = path.stat()
     assert after.st_mtime_ns > before.st_mtime_ns

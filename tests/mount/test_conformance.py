@@ -5,11 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.mount.mounting import Mount
 
@@ -30,15 +26,6 @@ MAY_LACK = (
     "whiteout",
     "zero_range",
 )
-
-
-@pytest.fixture
-def reachable(fuse: None) -> Iterator[Mount]:  # noqa: ARG001
-    """A mount that other users reach: pytest's own folders are closed to them."""
-    with tempfile.TemporaryDirectory(prefix="sqlfs-posix-") as place:
-        Path(place).chmod(0o755)
-        with Mount(Path(place)) as mount:
-            yield mount
 
 
 def test_a_mount_passes_the_posix_suite(reachable: Mount) -> None:

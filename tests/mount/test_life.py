@@ -20,7 +20,6 @@ from tests.mount.mounting import (
     ENVIRONMENT,
     NOBODY,
     Mount,
-    let_others_reach,
     raises,
     run,
     wait_until,
@@ -249,12 +248,12 @@ def test_mounting_by_mount(mount: Mount, tmp_path: Path, form: str) -> None:
 
 
 @as_root
-def test_an_ordinary_user_mounts_and_unmounts(mount: Mount, tmp_path: Path) -> None:
-    for place in (mount.directory, tmp_path):
-        os.chown(place, NOBODY, NOBODY)
-    let_others_reach(tmp_path)
+def test_an_ordinary_user_mounts_and_unmounts(reachable: Mount) -> None:
+    mount, place = reachable, reachable.file.parent
+    for owned in (mount.directory, place):
+        os.chown(owned, NOBODY, NOBODY)
     # Not every machine lets its users have the device: here they do.
-    device = tmp_path / "fuse"
+    device = place / "fuse"
     os.mknod(device, stat.S_IFCHR | 0o600, Path("/dev/fuse").stat().st_rdev)
     device.chmod(0o666)
     start = shlex.join([*AS_NOBODY, str(mount.file), str(mount.directory), "--log", str(mount.log)])

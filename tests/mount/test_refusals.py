@@ -17,7 +17,6 @@ from tests.mount.mounting import (
     COMMAND,
     ENVIRONMENT,
     Mount,
-    let_others_reach,
     sqlfs_mount,
 )
 
@@ -182,8 +181,8 @@ def test_no_fuse_device(mount: Mount) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_no_permission(mount: Mount) -> None:
-    let_others_reach(mount.file.parent)
+def test_no_permission(reachable: Mount) -> None:
+    mount = reachable
     refused(sqlfs_mount(mount.file, mount.directory, command=AS_NOBODY), Exit.DENIED)
     mount.directory.chmod(0o700)
     done = sqlfs_mount(mount.file, mount.directory, command=AS_NOBODY)
