@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Final
@@ -38,6 +40,9 @@ def main(argv: list[str]) -> int:
         return _refuse(error)
     if wanted.foreground:
         return _serve(wanted, where, lambda: None)
+    if not os.access(os.devnull, os.R_OK | os.W_OK):
+        reason = f"no permission to use {os.devnull}, which a process in the background needs"
+        return _refuse(MountFailed(reason, errno_=errno.EACCES))
     return daemon.in_background(lambda detach: _serve(wanted, where, detach))
 
 
