@@ -90,6 +90,7 @@ class RenameFlag(IntFlag):
     NONE = 0
     NOREPLACE = 1
     EXCHANGE = 2
+    WHITEOUT = 4  # leave a character device 0:0 of mode 0 at the old name, as overlayfs wants it
 
 
 class XattrFlag(IntFlag):

@@ -1,8 +1,10 @@
-"""Nodes, edges, rename, xattrs, orphans."""
+"""Nodes, edges, rename, xattrs, ACLs, orphans."""
 
 from sqlfs.namespace import clock
+from sqlfs.namespace.acl import ACL_NAMES
 from sqlfs.namespace.edges import Edge, EdgeTable
 from sqlfs.namespace.names import check_name, check_owner, check_target
+from sqlfs.namespace.node_acls import NodeAcls
 from sqlfs.namespace.nodes import NodeTable
 from sqlfs.namespace.records import NodeRecord, decode_node, encode_node
 from sqlfs.namespace.rows import VolumeRows
@@ -10,8 +12,10 @@ from sqlfs.namespace.tree import Renamed, Tree
 from sqlfs.namespace.xattrs import XattrTable
 
 __all__ = [
+    "ACL_NAMES",
     "Edge",
     "EdgeTable",
+    "NodeAcls",
     "NodeRecord",
     "NodeTable",
     "Renamed",

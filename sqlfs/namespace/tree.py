@@ -27,11 +27,20 @@ from sqlfs.limits import LINKS_MAX, NODE_ID_MAX
 from sqlfs.namespace import clock
 from sqlfs.namespace.edges import Edge, EdgeTable
 from sqlfs.namespace.names import check_name, check_name_length, check_owner
+from sqlfs.namespace.node_acls import NodeAcls
 from sqlfs.namespace.nodes import NodeTable
 from sqlfs.namespace.records import NodeRecord
 from sqlfs.namespace.rows import VolumeRows
 from sqlfs.store import IdSource
 from sqlfs.types import Caller, RenameFlag
+
+_RENAMES = (
+    RenameFlag.NONE,
+    RenameFlag.NOREPLACE,
+    RenameFlag.EXCHANGE,
+    RenameFlag.WHITEOUT,
+    RenameFlag.NOREPLACE | RenameFlag.WHITEOUT,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,7 @@ class Tree:
         rows: VolumeRows,
         nodes: NodeTable,
         edges: EdgeTable,
+        acls: NodeAcls,
         node_ids: IdSource,
         root: int,
         on_unlinked: Callable[[NodeRecord], None],
@@ -58,6 +68,7 @@ class Tree:
         self._rows = rows
         self._nodes = nodes
         self._edges = edges
+        self._acls = acls
         self._node_ids = node_ids
         self._root = root
         self._on_unlinked = on_unlinked
@@ -115,27 +126,31 @@ class Tree:
     def make(
         self, parent: int, name: bytes, mode: int, caller: Caller, *, rdev: int = 0
     ) -> NodeRecord:
-        """A new node of the type in `mode`, with set-gid inheritance; no umask applied."""
+        """A new node of the type in `mode`, with what its directory hands down: the group of a
+        set-gid one, a default ACL.  Without that, the caller's umask is applied."""
         directory = self._free_place(parent, name)
-        check_owner(caller.uid)
-        check_owner(caller.gid)
-        if not 0 <= rdev < 2**64:
-            raise Invalid(f"{rdev} is no device")
-        gid = caller.gid
-        if directory.mode & stat.S_ISGID:
-            gid = directory.gid
-            if stat.S_ISDIR(mode):
-                mode |= stat.S_ISGID
-        record = self._new(mode, caller.uid, gid, rdev)
+        record = self._new_in(directory, mode, caller, rdev)
         self._place(record, directory, name)
         return record
 
-    def link(self, id_: int, parent: int, name: bytes) -> NodeRecord:
+    def make_nameless(self, parent: int, mode: int, caller: Caller) -> NodeRecord:
+        """A new regular file, as `make` would make it in the directory, but without a name."""
+        directory = self.directory(parent)
+        if directory.nlink == 0:
+            raise NotPermitted(f"directory {parent} was removed: nothing is made in it")
+        record = self._new_in(directory, stat.S_IFREG | stat.S_IMODE(mode), caller)
+        record.nlink = 0
+        return record
+
+    def link(
+        self, id_: int, parent: int, name: bytes, *, gives_first_name: bool = False
+    ) -> NodeRecord:
+        """`gives_first_name`: the node was made nameless, and may get a name."""
         record = self._nodes.get(id_)
         directory = self._free_place(parent, name)
         if stat.S_ISDIR(record.mode):
             raise NotPermitted(f"node {id_} is a directory: it has one name only")
-        if record.nlink == 0:
+        if record.nlink == 0 and not gives_first_name:
             raise NotFound(f"node {id_} has no name any more")
         if record.nlink >= LINKS_MAX:
             raise TooManyLinks(f"node {id_} has {record.nlink} names")
@@ -161,6 +176,23 @@ class Tree:
             now, now, now, now,
         )  # fmt: skip
         self._nodes.add(record)
+        return record
+
+    def _new_in(
+        self, directory: NodeRecord, mode: int, caller: Caller, rdev: int = 0
+    ) -> NodeRecord:
+        check_owner(caller.uid)
+        check_owner(caller.gid)
+        if not 0 <= rdev < 2**64:
+            raise Invalid(f"{rdev} is no device")
+        gid = caller.gid
+        if directory.mode & stat.S_ISGID:
+            gid = directory.gid
+            if stat.S_ISDIR(mode):
+                mode |= stat.S_ISGID
+        inheritance = self._acls.inheritance(directory, mode, caller.umask)
+        record = self._new(inheritance.mode, caller.uid, gid, rdev)
+        self._acls.give(record, inheritance)
         return record
 
     def _new(self, mode: int, uid: int, gid: int, rdev: int) -> NodeRecord:
@@ -201,13 +233,20 @@ class Tree:
     # --- moving ---
 
     def rename(
-        self, parent: int, name: bytes, new_parent: int, new_name: bytes, flags: RenameFlag
+        self,
+        parent: int,
+        name: bytes,
+        new_parent: int,
+        new_name: bytes,
+        flags: RenameFlag,
+        caller: Caller,
     ) -> Renamed | None:
-        """None when both names lead to one node already: then nothing happens."""
+        """None when both names lead to one node already: then nothing happens.  A whiteout that
+        is left behind is the caller's."""
         source, target = self.directory(parent), self.directory(new_parent)
         check_name(name)
         check_name(new_name)
-        if flags not in (RenameFlag.NONE, RenameFlag.NOREPLACE, RenameFlag.EXCHANGE):
+        if flags not in _RENAMES:
             raise Invalid(f"rename does not know the flags {int(flags)}")
         edge = self._edge(parent, name)
         if flags == RenameFlag.EXCHANGE:
@@ -226,11 +265,16 @@ class Tree:
             return None
         if replaced is not None:
             self._check_replaceable(source, moved, replaced, new_name)
+        whiteout = None
+        if flags & RenameFlag.WHITEOUT:
+            whiteout = self._new_in(source, stat.S_IFCHR, caller)
         if there is not None and replaced is not None:
             self._displace(there, target, replaced)
         now = clock.now_ns()
         self._edges.delete(edge)
         self._edges.insert(new_parent, new_name, moved.id)
+        if whiteout is not None:
+            self._edges.insert(parent, name, whiteout.id)
         if is_directory and source is not target:
             source.nlink -= 1
             target.nlink += 1

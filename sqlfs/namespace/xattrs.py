@@ -27,27 +27,22 @@ class XattrTable:
     def get(self, record: NodeRecord, name: bytes) -> bytes:
         """Raises NoAttribute, NotSupported."""
         check_xattr_name(name)
-        value = self._find(record, name)
+        value = self.find(record, name)
         if value is None:
             raise NoAttribute(f"node {record.id} has no attribute {name!r}")
         return value
 
     def set(self, record: NodeRecord, name: bytes, value: bytes, flags: XattrFlag) -> None:
         check_xattr_name(name)
-        if len(value) > XATTR_VALUE_BYTES_MAX:
-            raise TooBig(f"attribute {name!r}: value over {XATTR_VALUE_BYTES_MAX} bytes")
+        check_value(name, value)
         if flags not in (XattrFlag.NONE, XattrFlag.CREATE, XattrFlag.REPLACE):
             raise Invalid(f"attribute {name!r}: flags {int(flags)}")
-        exists = self._find(record, name) is not None
+        exists = self.find(record, name) is not None
         if exists and flags == XattrFlag.CREATE:
             raise AlreadyExists(f"node {record.id} has an attribute {name!r} already")
-        if not exists:
-            if flags == XattrFlag.REPLACE:
-                raise NoAttribute(f"node {record.id} has no attribute {name!r}")
-            names = sum(len(each) + 1 for each in self.names(record))
-            if names + len(name) + 1 > XATTR_LIST_BYTES_MAX:
-                raise NoSpace(f"node {record.id} has too many attributes")
-        self._put(record, name, value)
+        if not exists and flags == XattrFlag.REPLACE:
+            raise NoAttribute(f"node {record.id} has no attribute {name!r}")
+        self.put(record, name, value, is_new=not exists)
 
     def names(self, record: NodeRecord) -> list[bytes]:
         if not record.has_xattrs:
@@ -56,12 +51,9 @@ class XattrTable:
 
     def remove(self, record: NodeRecord, name: bytes) -> None:
         check_xattr_name(name)
-        if self._find(record, name) is None:
+        if self.find(record, name) is None:
             raise NoAttribute(f"node {record.id} has no attribute {name!r}")
-        tag = self._rows.sealer.xattr_tag(record.id, name)
-        self._rows.db.write("xattr_delete", record.id, tag)
-        record.has_xattrs = bool(self._all(record))
-        self._nodes.touch(record)
+        self.delete(record, name)
 
     def remove_all(self, record: NodeRecord) -> None:
         if record.has_xattrs:
@@ -70,18 +62,11 @@ class XattrTable:
     def copy(self, source: NodeRecord, target: NodeRecord) -> None:
         if source.has_xattrs:
             for name, value in self._all(source):
-                self._put(target, name, value)
+                self._write(target, name, value)
 
-    def _put(self, record: NodeRecord, name: bytes, value: bytes) -> None:
-        rows = self._rows
-        tag = rows.sealer.xattr_tag(record.id, name)
-        body = _NAME_LENGTH.pack(len(name)) + name + value
-        sealed = rows.sealer.seal(Purpose.XATTR, (rows.uuid, record.id, tag, rows.epoch), body)
-        rows.db.write("xattr_set", record.id, tag, rows.epoch, rows.sealer.generation, sealed)
-        record.has_xattrs = True
-        self._nodes.touch(record)
+    # --- for those who have checked the name ---
 
-    def _find(self, record: NodeRecord, name: bytes) -> bytes | None:
+    def find(self, record: NodeRecord, name: bytes) -> bytes | None:
         if not record.has_xattrs:
             return None
         tag = self._rows.sealer.xattr_tag(record.id, name)
@@ -92,6 +77,29 @@ class XattrTable:
         if stored != name:
             raise Corrupt(f"an extended attribute of node {record.id} is filed under a wrong name")
         return value
+
+    def put(self, record: NodeRecord, name: bytes, value: bytes, *, is_new: bool) -> None:
+        """Store a value; `is_new`: there is none yet.  Raises NoSpace."""
+        if is_new:
+            names = sum(len(each) + 1 for each in self.names(record))
+            if names + len(name) + 1 > XATTR_LIST_BYTES_MAX:
+                raise NoSpace(f"node {record.id} has too many attributes")
+        self._write(record, name, value)
+
+    def delete(self, record: NodeRecord, name: bytes) -> None:
+        tag = self._rows.sealer.xattr_tag(record.id, name)
+        self._rows.db.write("xattr_delete", record.id, tag)
+        record.has_xattrs = bool(self._all(record))
+        self._nodes.touch(record)
+
+    def _write(self, record: NodeRecord, name: bytes, value: bytes) -> None:
+        rows = self._rows
+        tag = rows.sealer.xattr_tag(record.id, name)
+        body = _NAME_LENGTH.pack(len(name)) + name + value
+        sealed = rows.sealer.seal(Purpose.XATTR, (rows.uuid, record.id, tag, rows.epoch), body)
+        rows.db.write("xattr_set", record.id, tag, rows.epoch, rows.sealer.generation, sealed)
+        record.has_xattrs = True
+        self._nodes.touch(record)
 
     def _all(self, record: NodeRecord) -> list[tuple[bytes, bytes]]:
         return [self._open(record.id, *row) for row in self._rows.db.rows("xattr_all", record.id)]
@@ -106,6 +114,12 @@ class XattrTable:
         if not body or len(body) < 1 + body[0]:
             raise Corrupt(f"{what}: row too short")
         return body[1 : 1 + body[0]], body[1 + body[0] :]
+
+
+def check_value(name: bytes, value: bytes) -> None:
+    """Raises TooBig."""
+    if len(value) > XATTR_VALUE_BYTES_MAX:
+        raise TooBig(f"attribute {name!r}: value over {XATTR_VALUE_BYTES_MAX} bytes")
 
 
 def check_xattr_name(name: bytes) -> None:

@@ -228,6 +228,7 @@ class RemoteSession:
     listxattr = proxied(Session.listxattr)
     removexattr = proxied(Session.removexattr)
     create = proxied(Session.create)
+    tmpfile = proxied(Session.tmpfile)
     open = proxied(Session.open)
     fsync = proxied(Session.fsync)
     lock = proxied(Session.lock)

@@ -6,7 +6,7 @@ import stat
 
 from sqlfs.errors import FileTooBig, Invalid, IsADirectory
 from sqlfs.limits import FILE_BYTES_MAX
-from sqlfs.namespace import NodeRecord, check_owner, clock
+from sqlfs.namespace import ACL_NAMES, NodeRecord, check_owner, clock
 from sqlfs.types import AttributeChanges, Attributes, Change, ChangeKind, XattrFlag
 from sqlfs.volume.base import SessionBase
 
@@ -31,7 +31,7 @@ class AttributeVerbs(SessionBase):
                 volume.count(size=changes.size - before)
                 record.mtime_ns = now
             if changes.mode is not None:
-                record.mode = stat.S_IFMT(record.mode) | stat.S_IMODE(changes.mode)
+                volume.acls.change_mode(record, changes.mode)
             if changes.uid is not None:
                 record.uid = changes.uid
             if changes.gid is not None:
@@ -58,7 +58,10 @@ class AttributeVerbs(SessionBase):
 
     def getxattr(self, node: int, name: bytes) -> bytes:
         with self._reading() as volume:
-            return volume.xattrs.get(volume.nodes.get(node), name)
+            record = volume.nodes.get(node)
+            if name in ACL_NAMES:
+                return volume.acls.get(record, name)
+            return volume.xattrs.get(record, name)
 
     def setxattr(
         self, node: int, name: bytes, value: bytes, flags: XattrFlag = XattrFlag.NONE
@@ -66,8 +69,11 @@ class AttributeVerbs(SessionBase):
         with self._changing(len(value)) as told:
             volume = self._open_volume
             record = volume.nodes.get(node)
-            volume.xattrs.set(record, name, bytes(value), flags)
-            _note(record, told)
+            if name not in ACL_NAMES:
+                volume.xattrs.set(record, name, bytes(value), flags)
+                _note(record, told)
+            elif volume.acls.set(record, name, bytes(value)):
+                _note(record, told)
 
     def listxattr(self, node: int) -> list[bytes]:
         with self._reading() as volume:
@@ -77,8 +83,11 @@ class AttributeVerbs(SessionBase):
         with self._changing(frees=True) as told:
             volume = self._open_volume
             record = volume.nodes.get(node)
-            volume.xattrs.remove(record, name)
-            _note(record, told)
+            if name not in ACL_NAMES:
+                volume.xattrs.remove(record, name)
+                _note(record, told)
+            elif volume.acls.remove(record, name):
+                _note(record, told)
 
 
 def _note(record: NodeRecord, told: list[Change]) -> None:

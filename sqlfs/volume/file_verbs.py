@@ -8,7 +8,7 @@ import stat
 from sqlfs.errors import BadHandle, Invalid, IsADirectory, ReadOnly, SymlinkLoop, WouldBlock
 from sqlfs.namespace import NodeRecord, clock
 from sqlfs.types import Attributes, Caller, Change, ChangeKind
-from sqlfs.volume.name_verbs import NameVerbs, permissions, placed
+from sqlfs.volume.name_verbs import NameVerbs, placed
 from sqlfs.volume.opened import OpenFile
 
 
@@ -18,11 +18,20 @@ class FileVerbs(NameVerbs):
     ) -> tuple[Attributes, int]:
         with self._changing() as changes:
             volume = self._open_volume
-            mode = stat.S_IFREG | permissions(mode, caller)
+            mode = stat.S_IFREG | stat.S_IMODE(mode)
             record = volume.tree.make(parent, name, mode, caller)
             volume.count(nodes=1)
             changes += placed(parent, name)
             return volume.attributes(record), self._new_handle(record, flags)
+
+    def tmpfile(self, parent: int, mode: int, flags: int, caller: Caller) -> tuple[Attributes, int]:
+        with self._changing():
+            volume = self._open_volume
+            record = volume.tree.make_nameless(parent, mode, caller)
+            volume.count(nodes=1)
+            handle = self._new_handle(record, flags)
+            volume.keep_nameless(record, linkable=not flags & os.O_EXCL)
+            return volume.attributes(record), handle
 
     def open(self, node: int, flags: int) -> int:
         with self._reading() as volume:

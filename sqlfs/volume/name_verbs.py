@@ -21,6 +21,7 @@ from sqlfs.volume.opened import OpenVolume
 
 log = logging.getLogger("sqlfs")
 
+_ROOT = Caller(0, 0)
 _NODE_TYPES = (stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK)
 
 
@@ -57,12 +58,11 @@ class NameVerbs(SessionBase):
         if kind not in _NODE_TYPES:
             raise Invalid(f"mknod does not make nodes of type {kind:#o}")
         is_device = kind in (stat.S_IFCHR, stat.S_IFBLK)
-        mode = kind | permissions(mode, caller)
+        mode = kind | stat.S_IMODE(mode)
         return self._make(parent, name, mode, caller, rdev if is_device else 0)
 
     def mkdir(self, parent: int, name: bytes, mode: int, caller: Caller) -> Attributes:
-        mode = stat.S_IFDIR | permissions(mode, caller)
-        return self._make(parent, name, mode, caller)
+        return self._make(parent, name, stat.S_IFDIR | stat.S_IMODE(mode), caller)
 
     def symlink(self, parent: int, name: bytes, target: bytes, caller: Caller) -> Attributes:
         check_target(target)
@@ -90,7 +90,10 @@ class NameVerbs(SessionBase):
     def link(self, node: int, parent: int, name: bytes) -> Attributes:
         with self._changing() as changes:
             volume = self._open_volume
-            record = volume.tree.link(node, parent, name)
+            is_first = volume.is_linkable(node)
+            record = volume.tree.link(node, parent, name, gives_first_name=is_first)
+            if is_first:
+                volume.named(node)
             changes += [*placed(parent, name), Change(ChangeKind.ATTRIBUTES, node)]
             return volume.attributes(record)
 
@@ -134,11 +137,16 @@ class NameVerbs(SessionBase):
         new_parent: int,
         new_name: bytes,
         flags: RenameFlag = RenameFlag.NONE,
+        caller: Caller | None = None,
     ) -> None:
+        caller = caller or _ROOT
         with self._changing() as changes:
-            done = self._open_volume.tree.rename(parent, name, new_parent, new_name, flags)
+            volume = self._open_volume
+            done = volume.tree.rename(parent, name, new_parent, new_name, flags, caller)
             if done is None:
                 return
+            if flags & RenameFlag.WHITEOUT:
+                volume.count(nodes=1)
             changes += [*placed(parent, name), *placed(new_parent, new_name)]
             changes.append(Change(ChangeKind.ATTRIBUTES, done.moved.id))
             if done.replaced is not None:
@@ -152,11 +160,6 @@ def _listed(volume: OpenVolume, edge: Edge) -> Attributes:
         # The others must stay reachable; whoever opens this one is told.
         log.error("%s", error)
         return Attributes(edge.child, stat.S_IFREG, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-
-
-def permissions(mode: int, caller: Caller) -> int:
-    """What a new node may at most: `mode` less the caller's umask."""
-    return stat.S_IMODE(mode) & ~caller.umask
 
 
 def placed(directory: int, name: bytes) -> list[Change]:

@@ -20,6 +20,7 @@ from sqlfs.crypto import Purpose, Sealer
 from sqlfs.errors import Corrupt, SqlfsError
 from sqlfs.namespace import (
     EdgeTable,
+    NodeAcls,
     NodeRecord,
     NodeTable,
     Tree,
@@ -90,14 +91,16 @@ class OpenVolume:
         self.nodes = NodeTable(self.rows)
         self.edges = EdgeTable(self.rows, shared.edge_ids)
         self.xattrs = XattrTable(self.rows, self.nodes)
+        self.acls = NodeAcls(self.nodes, self.xattrs)
         self.pool = ChunkPool(
             self.db, sealer, shared.cache,
             volume=info.id, domain=row.domain, dedupe=info.dedupe,
             reclaim_ids=shared.reclaim_ids,
         )  # fmt: skip
         self.tree = Tree(
-            self.rows, self.nodes, self.edges, shared.node_ids, info.root, self._unlinked
-        )
+            self.rows, self.nodes, self.edges, self.acls, shared.node_ids, info.root,
+            self._unlinked,
+        )  # fmt: skip
         self.sessions = 0
         self.bodies: dict[int, Body] = {}
         self.users = NodeUsers()
@@ -105,6 +108,7 @@ class OpenVolume:
         self.usage = VolumeUsage(0, 0)
         self._stored_usage: VolumeUsage | None = None
         self._kept: dict[int, NodeRecord] = {}  # orphans
+        self._linkable: set[int] = set()  # of them, those that may still get their first name
         self.lost: dict[int, SqlfsError] = {}  # node -> why its changes could not be stored
 
     # --- beginning and end ---
@@ -232,15 +236,32 @@ class OpenVolume:
             return
         with self.db.writing():
             if self._is_unused(node):
+                self._linkable.discard(node)
                 self._remove(self._kept.pop(node), was_orphan=True)
 
     def _is_unused(self, node: int) -> bool:
         return node in self._kept and not self.users.needs(node)
 
+    def keep_nameless(self, record: NodeRecord, *, linkable: bool = False) -> None:
+        """An orphan that somebody needs; `linkable`: it was made as one, and may get a name."""
+        self._kept[record.id] = record
+        if linkable:
+            self._linkable.add(record.id)
+        self.db.write("orphan_insert", record.id)
+
+    def is_linkable(self, node: int) -> bool:
+        """Whether the node never had a name, and may get one."""
+        return node in self._linkable
+
+    def named(self, node: int) -> None:
+        """A linkable orphan got a name, and is none any more."""
+        self._linkable.remove(node)
+        del self._kept[node]
+        self.db.write("orphan_delete", node)
+
     def _unlinked(self, record: NodeRecord) -> None:
         if self.users.needs(record.id):
-            self._kept[record.id] = record
-            self.db.write("orphan_insert", record.id)
+            self.keep_nameless(record)
         else:
             self._remove(record, was_orphan=False)
 

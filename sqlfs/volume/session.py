@@ -60,13 +60,16 @@ class Session(Protocol):
         Neither `.` nor `..`."""
 
     def mknod(self, parent: int, name: bytes, mode: int, rdev: int, caller: Caller) -> Attributes:
-        """Make a node of the type in `mode` (regular, fifo, socket, device); umask applied."""
+        """Make a node of the type in `mode` (regular, fifo, socket, device).  As with all that
+        is made, `mode` is limited by the directory's default ACL, which is handed down, or where
+        there is none, by the caller's umask."""
 
     def mkdir(self, parent: int, name: bytes, mode: int, caller: Caller) -> Attributes: ...
 
     def symlink(self, parent: int, name: bytes, target: bytes, caller: Caller) -> Attributes: ...
 
-    def link(self, node: int, parent: int, name: bytes) -> Attributes: ...
+    def link(self, node: int, parent: int, name: bytes) -> Attributes:
+        """One more name.  Raises NotFound for a node that has none, unless `tmpfile` made it."""
 
     def unlink(self, parent: int, name: bytes) -> None: ...
 
@@ -79,7 +82,9 @@ class Session(Protocol):
         new_parent: int,
         new_name: bytes,
         flags: RenameFlag = RenameFlag.NONE,
-    ) -> None: ...
+        caller: Caller | None = None,
+    ) -> None:
+        """`caller` is to own the whiteout that WHITEOUT asks for; None is root."""
 
     def clone(self, source: int, parent: int, name: bytes, caller: Caller) -> Attributes:
         """A new node with the content, attributes and xattrs of `source` (any type but a
@@ -98,11 +103,14 @@ class Session(Protocol):
 
     def setxattr(
         self, node: int, name: bytes, value: bytes, flags: XattrFlag = XattrFlag.NONE
-    ) -> None: ...
+    ) -> None:
+        """POSIX ACLs are the attributes ``system.posix_acl_access`` and ``_default``, in the form
+        that Linux gives them; for them `flags` are ignored, and access ACL and mode agree."""
 
     def listxattr(self, node: int) -> list[bytes]: ...
 
-    def removexattr(self, node: int, name: bytes) -> None: ...
+    def removexattr(self, node: int, name: bytes) -> None:
+        """Raises NoAttribute; an ACL may be missing."""
 
     # --- open files ---
 
@@ -110,6 +118,11 @@ class Session(Protocol):
         self, parent: int, name: bytes, mode: int, flags: int, caller: Caller
     ) -> tuple[Attributes, int]:
         """Make a regular file and open it; raises AlreadyExists whatever `flags` say."""
+
+    def tmpfile(self, parent: int, mode: int, flags: int, caller: Caller) -> tuple[Attributes, int]:
+        """Make a regular file without a name, as it would be in `parent`, and open it.  Unless
+        `flags` hold O_EXCL, `link` may give it a name; else it goes with its last user.  Raises
+        NotPermitted where the directory was removed."""
 
     def open(self, node: int, flags: int) -> int:
         """A handle.  O_TRUNC is honoured; O_SYNC and O_DSYNC make each write durable."""
