@@ -22,6 +22,7 @@ from sqlfs.limits import (
     XATTR_VALUE_BYTES_MAX,
 )
 from sqlfs.types import AttributeChanges, Attributes, Change, ChangeKind, XattrFlag
+from tests.model.acls import ACL_NAMES, follow_mode, get_acl, remove_acl, set_acl
 from tests.model.base import SessionState
 from tests.model.volume import ModelVolume, Node
 
@@ -41,6 +42,7 @@ class AttributeVerbs(SessionState):
                 state.touch(it)
             if changes.mode is not None:
                 it.mode = stat.S_IFMT(it.mode) | stat.S_IMODE(changes.mode)
+                follow_mode(it)
             if changes.uid is not None:
                 it.uid = changes.uid
             if changes.gid is not None:
@@ -65,12 +67,18 @@ class AttributeVerbs(SessionState):
 
     def getxattr(self, node: int, name: bytes) -> bytes:
         with self._reading() as state:
+            if name in ACL_NAMES:
+                return get_acl(state.node(node), name)
             return _xattr(state, node, name)
 
     def setxattr(
         self, node: int, name: bytes, value: bytes, flags: XattrFlag = XattrFlag.NONE
     ) -> None:
         with self._changing() as told:
+            if name in ACL_NAMES:
+                if set_acl(self._state.node(node), name, value):
+                    self._note_xattrs(node, told)
+                return
             xattrs = self._state.node(node).xattrs
             _check_xattr_name(name)
             if len(value) > XATTR_VALUE_BYTES_MAX:
@@ -90,6 +98,10 @@ class AttributeVerbs(SessionState):
 
     def removexattr(self, node: int, name: bytes) -> None:
         with self._changing() as told:
+            if name in ACL_NAMES:
+                if remove_acl(self._state.node(node), name):
+                    self._note_xattrs(node, told)
+                return
             _xattr(self._state, node, name)
             del self._state.node(node).xattrs[name]
             self._note_xattrs(node, told)

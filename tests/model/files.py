@@ -10,13 +10,14 @@ from sqlfs.errors import (
     FileTooBig,
     Invalid,
     IsADirectory,
+    NotPermitted,
     ReadOnly,
     SymlinkLoop,
     WouldBlock,
 )
 from sqlfs.limits import FILE_BYTES_MAX
 from sqlfs.types import Attributes, Caller, Change, ChangeKind
-from tests.model.names import NameVerbs, permissions
+from tests.model.names import NameVerbs
 from tests.model.volume import Handle
 
 
@@ -24,9 +25,18 @@ class FileVerbs(NameVerbs):
     def create(
         self, parent: int, name: bytes, mode: int, flags: int, caller: Caller
     ) -> tuple[Attributes, int]:
-        mode = stat.S_IFREG | permissions(mode, caller)
+        mode = stat.S_IFREG | stat.S_IMODE(mode)
         with self._changing() as changes:
             node = self._new_child(changes, parent, name, mode, caller)
+            return self._state.attributes(node), self._state.new_handle(node.id, self, flags)
+
+    def tmpfile(self, parent: int, mode: int, flags: int, caller: Caller) -> tuple[Attributes, int]:
+        with self._changing():
+            directory = self._state.directory(parent)
+            if not self._state.is_placed(directory):
+                raise NotPermitted(f"directory {parent} was removed")
+            node = self._new_node_in(directory, stat.S_IFREG | stat.S_IMODE(mode), caller)
+            node.linkable = not flags & os.O_EXCL
             return self._state.attributes(node), self._state.new_handle(node.id, self, flags)
 
     def open(self, node: int, flags: int) -> int:

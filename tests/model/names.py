@@ -24,6 +24,7 @@ from sqlfs.types import (
     DirectoryEntry,
     RenameFlag,
 )
+from tests.model.acls import inherit
 from tests.model.base import SessionState
 from tests.model.volume import ModelVolume, Node, check_name
 
@@ -71,11 +72,11 @@ class NameVerbs(SessionState):
         if kind not in NODE_TYPES:
             raise Invalid(f"mknod does not make nodes of type {kind:#o}")
         is_device = kind in (stat.S_IFCHR, stat.S_IFBLK)
-        mode = kind | permissions(mode, caller)
+        mode = kind | stat.S_IMODE(mode)
         return self._make(parent, name, mode, caller, rdev=rdev if is_device else 0)
 
     def mkdir(self, parent: int, name: bytes, mode: int, caller: Caller) -> Attributes:
-        return self._make(parent, name, stat.S_IFDIR | permissions(mode, caller), caller)
+        return self._make(parent, name, stat.S_IFDIR | stat.S_IMODE(mode), caller)
 
     def symlink(self, parent: int, name: bytes, target: bytes, caller: Caller) -> Attributes:
         if not target:
@@ -105,14 +106,19 @@ class NameVerbs(SessionState):
         self, changes: list[Change], parent: int, name: bytes, mode: int, caller: Caller
     ) -> Node:
         directory = _free_place(self._state, parent, name)
+        node = self._new_node_in(directory, mode, caller)
+        self._state.place(node, directory, name)
+        changes += _placed(directory, name)
+        return node
+
+    def _new_node_in(self, directory: Node, mode: int, caller: Caller) -> Node:
         gid = caller.gid
         if directory.mode & stat.S_ISGID:
             gid = directory.gid
             if stat.S_ISDIR(mode):
                 mode |= stat.S_ISGID
         node = self._state.new_node(mode, caller.uid, gid)
-        self._state.place(node, directory, name)
-        changes += _placed(directory, name)
+        inherit(directory, node, caller.umask)
         return node
 
     def link(self, node: int, parent: int, name: bytes) -> Attributes:
@@ -121,8 +127,9 @@ class NameVerbs(SessionState):
             directory = _free_place(self._state, parent, name)
             if child.is_dir:
                 raise NotPermitted(f"node {node} is a directory: it has one name only")
-            if not child.placements:
+            if not (child.placements or child.linkable):
                 raise NotFound(f"node {node} has no name any more")
+            child.linkable = False
             self._state.place(child, directory, name)
             child.ctime_ns = self._state.now()
             changes += [*_placed(directory, name), Change(ChangeKind.ATTRIBUTES, node)]
@@ -179,13 +186,14 @@ class NameVerbs(SessionState):
         new_parent: int,
         new_name: bytes,
         flags: RenameFlag = RenameFlag.NONE,
+        caller: Caller | None = None,
     ) -> None:
         with self._changing() as changes:
             state = self._state
             source, destination = state.directory(parent), state.directory(new_parent)
             check_name(name)
             check_name(new_name)
-            if flags not in (RenameFlag.NONE, RenameFlag.NOREPLACE, RenameFlag.EXCHANGE):
+            if flags > 7 or (flags & RenameFlag.EXCHANGE and flags != RenameFlag.EXCHANGE):
                 raise Invalid(f"rename does not know the flags {flags!r}")
             node = state.child(source, name)
             if flags == RenameFlag.EXCHANGE:
@@ -208,6 +216,9 @@ class NameVerbs(SessionState):
                 self._remove(destination, new_name, changes)
             state.displace(source, name)
             state.place(node, destination, new_name)
+            if flags & RenameFlag.WHITEOUT:
+                whiteout = self._new_node_in(source, stat.S_IFCHR, caller or Caller(0, 0))
+                state.place(whiteout, source, name)
             changes += [*_placed(source, name), *_placed(destination, new_name)]
             changes.append(Change(ChangeKind.ATTRIBUTES, node.id))
 
@@ -232,11 +243,6 @@ class NameVerbs(SessionState):
         state.place(two, source, name)
         changes += [*_placed(source, name), *_placed(destination, new_name)]
         changes += [Change(ChangeKind.ATTRIBUTES, node.id) for node in (one, two)]
-
-
-def permissions(mode: int, caller: Caller) -> int:
-    """What a new node may at most: `mode` less the caller's umask."""
-    return stat.S_IMODE(mode) & ~caller.umask
 
 
 def _placed(directory: Node, name: bytes) -> list[Change]:

@@ -44,6 +44,7 @@ class Node:
     content: SparseBytes = field(default_factory=SparseBytes)
     target: bytes = b""
     xattrs: dict[bytes, bytes] = field(default_factory=dict)
+    linkable: bool = False  # made without a name, and may still get one
     children: dict[bytes, Edge] = field(default_factory=dict)
     placements: dict[int, Edge] = field(default_factory=dict)  # by edge id: the oldest is first
 
