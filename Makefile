@@ -22,13 +22,7 @@ unless = $(shell { $(1); } >/dev/null 2>&1 || echo $(2))
 
 MISSING = $(strip \
 	$(call unless,command -v fusermount3,fuse3) \
-	$(call unless,command -v pkg-config,pkg-config) \
-	$(call unless,pkg-config --exists fuse3,libfuse3-dev) \
-	$(call unless,command -v cc || command -v gcc,gcc libc6-dev) \
-	$(call unless,$(PYTHON) -m ensurepip --version,python3-venv) \
-	$(call unless,test -e "$$($(PYTHON) $(PRINT_HEADER))",python3-dev))
-
-PRINT_HEADER = -c 'import sysconfig; print(sysconfig.get_path("include") + "/Python.h")'
+	$(call unless,$(PYTHON) -m ensurepip --version,python3-venv))
 
 define install
 	@missing="$(strip $(1))"; \

@@ -1,67 +1,56 @@
-# ruff: noqa: ARG002 -- the signatures are pyfuse3's
 """Requests on attributes, and on the file system as a whole."""
 
 from __future__ import annotations
 
 import stat
+import time
 from dataclasses import replace
+from typing import Final
 
-from pyfuse3 import (
-    EntryAttributes,
-    FileHandleT,
-    FileNameT,
-    InodeT,
-    ModeT,
-    RequestContext,
-    SetattrFields,
-    StatvfsData,
-)
-
-from fuse_driver.errors import answering
+from fuse_driver import replies
 from fuse_driver.handlers import Handlers
-from fuse_driver.replies import file_system
+from fuse_driver.kernel.abi import SETATTR_IN, Opcode, SetattrField
+from fuse_driver.kernel.requests import Later, Reply, Request, answers
 from fuse_driver.setid import without_setid
 from sqlfs.types import AttributeChanges
 
-NO_CHANGES = AttributeChanges()
+NO_CHANGES: Final = AttributeChanges()
+
+_NS: Final = 1_000_000_000
+# The clock that the kernel stamps files with; Python has no name for it.
+_CLOCK_REALTIME_COARSE: Final = 5
 
 
 class AttributeHandlers(Handlers):
-    @answering
-    async def getattr(
-        self,
-        inode: InodeT,
-        ctx: RequestContext,
-    ) -> EntryAttributes:
-        return self._shown(self._session.getattr(self.inodes.node(inode)))
+    @answers(Opcode.GETATTR)
+    def getattr(self, request: Request) -> Reply:
+        return self._shown(self._session.getattr(self.inodes.node(request.inode)))
 
-    @answering
-    async def setattr(
-        self,
-        inode: InodeT,
-        attr: EntryAttributes,
-        fields: SetattrFields,
-        fh: FileHandleT | None,
-        ctx: RequestContext,
-    ) -> EntryAttributes:
-        await self._room_to_change()
-        node = self.inodes.node(inode)
-        changes = requested(attr, fields)
+    @answers(Opcode.STATX)
+    def statx(self, request: Request) -> Reply:
+        attributes = self._session.getattr(self.inodes.node(request.inode))
+        self._note(attributes)
+        return replies.extended_attributes(request.inode, attributes)
+
+    @answers(Opcode.SETATTR)
+    def setattr(self, request: Request) -> Reply | Later:
+        node = self.inodes.node(request.inode)
+        changes, kills_setid = requested(request)
         if changes == NO_CHANGES:
             return self._shown(self._session.getattr(node))
-        if changes.mode is None:
-            changes = self._without_privilege(node, changes, ctx)
-        reply = self._shown(self._session.setattr(node, changes))
-        await self._changed()
-        return reply
+
+        def change() -> bytes:
+            allowed = self._without_privilege(node, changes, kills_setid)
+            return self._shown(self._session.setattr(node, allowed))
+
+        return self._changing(change)
 
     def _without_privilege(
-        self, node: int, changes: AttributeChanges, ctx: RequestContext
+        self, node: int, changes: AttributeChanges, kills_setid: bool
     ) -> AttributeChanges:
         """`changes`, and those that set-id bits suffer by them."""
         moves = changes.uid is not None or changes.gid is not None
-        truncates = changes.size is not None and ctx.uid != 0
-        if not (moves or truncates):
+        if changes.mode is not None or not (moves or kills_setid):
             return changes
         attributes = self._session.getattr(node)
         if attributes.is_dir:
@@ -69,36 +58,36 @@ class AttributeHandlers(Handlers):
         mode = without_setid(attributes.mode)
         return changes if mode == stat.S_IMODE(attributes.mode) else replace(changes, mode=mode)
 
-    @answering
-    async def readlink(
-        self,
-        inode: InodeT,
-        ctx: RequestContext,
-    ) -> FileNameT:
-        return FileNameT(self._session.readlink(self.inodes.node(inode)))
+    @answers(Opcode.READLINK)
+    def readlink(self, request: Request) -> Reply:
+        return self._session.readlink(self.inodes.node(request.inode))
 
-    @answering
-    async def access(
-        self,
-        inode: InodeT,
-        mode: ModeT,
-        ctx: RequestContext,
-    ) -> bool:
-        return True  # the kernel has checked permissions (default_permissions)
-
-    @answering
-    async def statfs(self, ctx: RequestContext) -> StatvfsData:
-        return file_system(self._session.statfs())
+    @answers(Opcode.STATFS)
+    def statfs(self, request: Request) -> Reply:
+        del request
+        return replies.file_system(self._session.statfs())
 
 
-def requested(attr: EntryAttributes, fields: SetattrFields) -> AttributeChanges:
-    """What the kernel asks for; "now" is in `attr` as a time already."""
-    return AttributeChanges(
-        mode=stat.S_IMODE(attr.st_mode) if fields.update_mode else None,
-        uid=attr.st_uid if fields.update_uid else None,
-        gid=attr.st_gid if fields.update_gid else None,
-        size=attr.st_size if fields.update_size else None,
-        atime_ns=attr.st_atime_ns if fields.update_atime else None,
-        mtime_ns=attr.st_mtime_ns if fields.update_mtime else None,
-        ctime_ns=attr.st_ctime_ns if fields.update_ctime else None,
+def requested(request: Request) -> tuple[AttributeChanges, bool]:
+    """What a SETATTR asks for, and whether set-id bits must go with it."""
+    (
+        valid, _, _, size, _, atime_s, mtime_s, ctime_s, atime_ns, mtime_ns, ctime_ns,
+        mode, _, uid, gid, _,
+    ) = request.fields(SETATTR_IN)  # fmt: skip
+    field = SetattrField
+    changes = AttributeChanges(
+        mode=stat.S_IMODE(mode) if valid & field.MODE else None,
+        uid=uid if valid & field.UID else None,
+        gid=gid if valid & field.GID else None,
+        size=size if valid & field.SIZE else None,
+        atime_ns=_time(valid & field.ATIME, valid & field.ATIME_NOW, atime_s, atime_ns),
+        mtime_ns=_time(valid & field.MTIME, valid & field.MTIME_NOW, mtime_s, mtime_ns),
+        ctime_ns=_time(valid & field.CTIME, 0, ctime_s, ctime_ns),
     )
+    return changes, bool(valid & field.KILL_SUIDGID)
+
+
+def _time(is_given: int, is_now: int, seconds: int, nanoseconds: int) -> int | None:
+    if is_now:
+        return time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+    return seconds * _NS + nanoseconds if is_given else None

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002 -- the signatures are pyfuse3's
 """Requests on open directories.
 
 A directory's handle is its node: where a listing goes on is in the cookie that the kernel gives
@@ -7,74 +6,86 @@ back.  Cookies 1 and 2 stand for `.` and `..`; the session's, which name edges, 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Final
 
-import pyfuse3
-from pyfuse3 import FileHandleT, InodeT, ReaddirToken, RequestContext
-
-from fuse_driver.errors import answering
+from fuse_driver import replies
 from fuse_driver.handlers import Handlers
-from fuse_driver.replies import entry
+from fuse_driver.kernel.abi import ENTRY_OUT, FSYNC_IN, OPEN_OUT, READ_IN, Opcode
+from fuse_driver.kernel.requests import Later, Reply, Request, answers
 from sqlfs.errors import NotFound
-from sqlfs.types import Attributes, DirectoryEntry
+from sqlfs.types import Attributes
 
 DOT: Final = 1
 DOT_DOT: Final = 2
 
-# About what fits in the page that most kernels ask for at a time.
-ENTRIES_PER_PAGE: Final = 24
+# A usual name's entry with its attributes, to guess how many fit an answer.
+ENTRY_BYTES_USUAL: Final = ENTRY_OUT.size + 40
+
+Show = Callable[[bytes, Attributes, int], bytes]
 
 
 class DirectoryHandlers(Handlers):
-    @answering
-    async def opendir(
-        self,
-        inode: InodeT,
-        ctx: RequestContext,
-    ) -> FileHandleT:
-        return FileHandleT(self.inodes.node(inode))
+    @answers(Opcode.OPENDIR)
+    def opendir(self, request: Request) -> Reply:
+        return OPEN_OUT.pack(self.inodes.node(request.inode), 0, 0)
 
-    @answering
-    async def readdir(self, fh: FileHandleT, start_id: int, token: ReaddirToken) -> None:
-        node = int(fh)
-        if start_id < DOT and not self._list_dot(token, b".", self._session.getattr(node), DOT):
-            return
-        if start_id < DOT_DOT:
-            parent = self._session.lookup(node, b"..")
-            if not self._list_dot(token, b"..", parent, DOT_DOT):
-                return
-        cookie = max(start_id - DOT_DOT, 0)
-        while page := self._session.readdir(node, cookie, ENTRIES_PER_PAGE):
+    @answers(Opcode.RELEASEDIR)
+    def releasedir(self, request: Request) -> Reply:
+        del request
+        return b""
+
+    @answers(Opcode.READDIR)
+    def readdir(self, request: Request) -> Reply:
+        node, cookie, room, _ = request.fields(READ_IN)
+        parts: list[bytes] = []
+        for name, attributes, next_cookie in self._entries(node, cookie, room):
+            room -= replies.directory_entry_bytes(name)
+            if room < 0:
+                break
+            inode = self.inodes.inode(attributes.node)
+            parts.append(replies.directory_entry(inode, attributes.mode, name, next_cookie))
+        return b"".join(parts)
+
+    @answers(Opcode.READDIRPLUS)
+    def readdirplus(self, request: Request) -> Reply:
+        node, cookie, room, _ = request.fields(READ_IN)
+        parts: list[bytes] = []
+        for name, attributes, next_cookie in self._entries(node, cookie, room):
+            room -= ENTRY_OUT.size + replies.directory_entry_bytes(name)
+            if room < 0:
+                break
+            inode = self.inodes.inode(attributes.node)
+            if next_cookie <= DOT_DOT:
+                # The kernel takes these two for names only and counts no lookup.
+                parts.append(replies.entry(inode, attributes))
+            else:
+                try:
+                    parts.append(self._looked_up(attributes))
+                except NotFound:
+                    continue  # removed by another door since it was read
+            parts.append(replies.directory_entry(inode, attributes.mode, name, next_cookie))
+        return b"".join(parts)
+
+    def _entries(self, node: int, after: int, room: int) -> Iterator[tuple[bytes, Attributes, int]]:
+        """Name, attributes and cookie of what follows cookie `after`."""
+        if after < DOT:
+            yield b".", self._session.getattr(node), DOT
+        if after < DOT_DOT:
+            yield b"..", self._parent(node), DOT_DOT
+        limit = room // ENTRY_BYTES_USUAL + 1
+        cookie = max(after - DOT_DOT, 0)
+        while page := self._session.readdir(node, cookie, limit):
             for placed in page:
-                if not self._list(token, placed):
-                    return
                 cookie = placed.cookie
-            if len(page) < ENTRIES_PER_PAGE:
+                yield placed.name, placed.attributes, cookie + DOT_DOT
+            if len(page) < limit:
                 return
 
-    def _list(self, token: ReaddirToken, placed: DirectoryEntry) -> bool:
-        """Whether there was room for it.  The kernel takes each entry for a lookup."""
-        node = placed.attributes.node
-        try:
-            reply = self._looked_up(placed.attributes)
-        except NotFound:
-            return True  # removed by another door since it was read: there is nothing to list
-        if pyfuse3.readdir_reply(token, placed.name, reply, placed.cookie + DOT_DOT):
-            return True
-        self.inodes.forget(node, 1)
-        return False
+    def _parent(self, node: int) -> Attributes:
+        return self._session.lookup(node, b"..")
 
-    def _list_dot(
-        self, token: ReaddirToken, name: bytes, attributes: Attributes, cookie: int
-    ) -> bool:
-        # The kernel takes these two for names only and counts no lookup.
-        inode = self.inodes.inode(attributes.node)
-        return pyfuse3.readdir_reply(token, name, entry(inode, attributes), cookie)
-
-    @answering
-    async def releasedir(self, fh: FileHandleT) -> None:
-        pass
-
-    @answering
-    async def fsyncdir(self, fh: FileHandleT, datasync: bool) -> None:
-        await self._durably(self._session.fsyncdir, int(fh))
+    @answers(Opcode.FSYNCDIR)
+    def fsyncdir(self, request: Request) -> Later:
+        node, _, _ = request.fields(FSYNC_IN)
+        return self._durably(lambda: self._session.fsyncdir(node))

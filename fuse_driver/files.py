@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from pyfuse3 import (
-    EntryAttributes,
-    FileHandleT,
-    FileInfo,
-    FileNameT,
-    FlagT,
-    InodeT,
-    ModeT,
-    RequestContext,
+from fuse_driver.handlers import Handlers
+from fuse_driver.kernel.abi import (
+    CREATE_IN,
+    FOPEN_KEEP_CACHE,
+    FSYNC_FDATASYNC,
+    FSYNC_IN,
+    OPEN_IN,
+    OPEN_KILL_SUIDGID,
+    OPEN_OUT,
+    READ_IN,
+    RELEASE_IN,
+    WRITE_IN,
+    WRITE_KILL_SUIDGID,
+    WRITE_OUT,
+    Opcode,
 )
-
-from fuse_driver.errors import answering
-from fuse_driver.handlers import Handlers, caller
+from fuse_driver.kernel.errors import Fault
+from fuse_driver.kernel.requests import Later, Reply, Request, answers
 from fuse_driver.setid import without_setid
 from sqlfs.errors import AlreadyExists
-from sqlfs.types import AttributeChanges, Attributes
+from sqlfs.limits import MIB
+from sqlfs.types import AttributeChanges, Attributes, Caller
 from sqlfs.volume.session import Session
+
+# The answer to a copy counts in 32 bits.
+COPY_BYTES_MAX = 2048 * MIB - 1 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +41,6 @@ class OpenFile:
 
     node: int
     durable_writes: bool
-    privileged: bool  # opened by root, whose writes leave set-id bits alone
 
 
 class FileHandlers(Handlers):
@@ -38,92 +48,131 @@ class FileHandlers(Handlers):
         super().__init__(session, synchronous=synchronous)
         self._open_files: dict[int, OpenFile] = {}
 
-    @answering
-    async def create(
+    # --- opening ---
+
+    @answers(Opcode.CREATE)
+    def create(self, request: Request) -> Reply | Later:
+        return self._make(request, self._create_or_open)
+
+    @answers(Opcode.TMPFILE)
+    def tmpfile(self, request: Request) -> Reply | Later:
+        def make(
+            parent: int, name: bytes, mode: int, flags: int, caller: Caller
+        ) -> tuple[Attributes, int]:
+            del name
+            return self._session.tmpfile(parent, mode, flags, caller)
+
+        return self._make(request, make)
+
+    def _make(
         self,
-        parent_inode: InodeT,
-        name: FileNameT,
-        mode: ModeT,
-        flags: FlagT,
-        ctx: RequestContext,
-    ) -> tuple[FileInfo, EntryAttributes]:
-        await self._room_to_change()
-        parent = self.inodes.node(parent_inode)
+        request: Request,
+        verb: Callable[[int, bytes, int, int, Caller], tuple[Attributes, int]],
+    ) -> Reply | Later:
+        flags, mode, umask, _ = request.fields(CREATE_IN)
         flags = self._effective(flags)
+        name, caller = request.name(CREATE_IN), request.caller(umask)
+        parent = self.inodes.node(request.inode)
+
+        def change() -> bytes:
+            attributes, handle = verb(parent, name, mode, flags, caller)
+            try:
+                entry = self._looked_up(attributes)
+            except BaseException:
+                self._session.release(handle)
+                raise
+            return entry + self._opened(handle, attributes.node, flags)
+
+        return self._changing(change)
+
+    def _create_or_open(
+        self, parent: int, name: bytes, mode: int, flags: int, caller: Caller
+    ) -> tuple[Attributes, int]:
         try:
-            attributes, handle = self._session.create(parent, name, mode, flags, caller(ctx))
+            return self._session.create(parent, name, mode, flags, caller)
         except AlreadyExists:
             # Another door was faster than the kernel's request.
             if flags & os.O_EXCL:
                 raise
-            attributes, handle = self._open_existing(parent, name, flags)
-        try:
-            await self._changed()
-            entry = self._looked_up(attributes)
-        except BaseException:
-            self._session.release(handle)
-            raise
-        return self._opened(handle, attributes.node, flags, ctx), entry
-
-    def _open_existing(self, parent: int, name: bytes, flags: int) -> tuple[Attributes, int]:
         node = self._session.lookup(parent, name).node
         handle = self._session.open(node, flags)
         return self._session.getattr(node), handle
 
-    @answering
-    async def open(self, inode: InodeT, flags: FlagT, ctx: RequestContext) -> FileInfo:
+    @answers(Opcode.OPEN)
+    def open(self, request: Request) -> Reply | Later:
+        flags, open_flags = request.fields(OPEN_IN)
         flags = self._effective(flags)
-        if flags & os.O_TRUNC:
-            await self._room_to_change()
-        node = self.inodes.node(inode)
-        handle = self._session.open(node, flags)
-        try:
-            if flags & os.O_TRUNC:
-                self._take_setid(node, ctx.uid == 0)
-                await self._changed()
-        except BaseException:
-            self._session.release(handle)
-            raise
-        return self._opened(handle, node, flags, ctx)
+        node = self.inodes.node(request.inode)
+        if not flags & os.O_TRUNC:
+            return self._opened(self._session.open(node, flags), node, flags)
 
-    def _effective(self, flags: FlagT) -> FlagT:
-        return FlagT(flags | os.O_SYNC) if self._synchronous else flags
+        def change() -> bytes:
+            handle = self._session.open(node, flags)
+            if open_flags & OPEN_KILL_SUIDGID:
+                self._take_setid(node)
+            return self._opened(handle, node, flags)
 
-    def _opened(self, handle: int, node: int, flags: int, ctx: RequestContext) -> FileInfo:
+        return self._changing(change)
+
+    def _effective(self, flags: int) -> int:
+        return flags | os.O_SYNC if self._synchronous else flags
+
+    def _opened(self, handle: int, node: int, flags: int) -> bytes:
         durable_writes = bool(flags & (os.O_SYNC | os.O_DSYNC))
-        self._open_files[handle] = OpenFile(node, durable_writes, privileged=ctx.uid == 0)
+        self._open_files[handle] = OpenFile(node, durable_writes)
         # Pages of an earlier open are right still: invalidation has seen to the others.
-        return FileInfo(fh=FileHandleT(handle), keep_cache=True)
+        return OPEN_OUT.pack(handle, FOPEN_KEEP_CACHE, 0)
 
-    @answering
-    async def read(self, fh: FileHandleT, off: int, size: int) -> bytes:
-        return self._session.read(fh, off, size)
+    @answers(Opcode.RELEASE)
+    def release(self, request: Request) -> Reply:
+        handle, _, _, _ = request.fields(RELEASE_IN)
+        del self._open_files[handle]
+        self._session.release(handle)
+        return b""
 
-    @answering
-    async def write(self, fh: FileHandleT, off: int, buf: bytes) -> int:
-        await self._room_to_change()
-        open_file = self._open_files[fh]
-        self._take_setid(open_file.node, open_file.privileged)
+    # --- content ---
+
+    @answers(Opcode.READ)
+    def read(self, request: Request) -> Reply:
+        handle, offset, size, _ = request.fields(READ_IN)
+        return self._session.read(handle, offset, size)
+
+    @answers(Opcode.WRITE)
+    def write(self, request: Request) -> Reply | Later:
+        handle, offset, size, flags, _, _, _ = request.fields(WRITE_IN)
+        data = bytes(request.body[WRITE_IN.size : WRITE_IN.size + size])
+        open_file = self._open_files[handle]
+
+        def change() -> bytes:
+            if flags & WRITE_KILL_SUIDGID:
+                self._take_setid(open_file.node)
+            return WRITE_OUT.pack(self._session.write(handle, offset, data), 0)
+
         if open_file.durable_writes:
-            return await self._durably(self._session.write, fh, off, buf)
-        return self._session.write(fh, off, buf)
+            return Later(change, self._syncing)
+        return self._changing(change)
 
-    def _take_setid(self, node: int, privileged: bool) -> None:
-        if privileged or node not in self._setid_nodes:
-            return
-        mode = without_setid(self._session.getattr(node).mode)
-        self._session.setattr(node, AttributeChanges(mode=mode))
-        self._setid_nodes.discard(node)
+    def _take_setid(self, node: int) -> None:
+        if node in self._setid_nodes:
+            mode = without_setid(self._session.getattr(node).mode)
+            self._session.setattr(node, AttributeChanges(mode=mode))
+            self._setid_nodes.discard(node)
 
-    @answering
-    async def flush(self, fh: FileHandleT) -> None:
-        self._session.flush(fh)
+    @answers(Opcode.IOCTL)
+    def ioctl(self, request: Request) -> Reply:
+        del request
+        raise Fault(errno.ENOTTY)
 
-    @answering
-    async def fsync(self, fh: FileHandleT, datasync: bool) -> None:
-        await self._durably(self._session.fsync, fh, datasync)
+    # --- closing and syncing ---
 
-    @answering
-    async def release(self, fh: FileHandleT) -> None:
-        del self._open_files[fh]
-        self._session.release(fh)
+    @answers(Opcode.FLUSH)
+    def flush(self, request: Request) -> Reply:
+        handle, _, _, _ = request.fields(RELEASE_IN)
+        self._session.flush(handle)
+        return b""
+
+    @answers(Opcode.FSYNC)
+    def fsync(self, request: Request) -> Later:
+        handle, flags, _ = request.fields(FSYNC_IN)
+        data_only = bool(flags & FSYNC_FDATASYNC)
+        return self._durably(lambda: self._session.fsync(handle, data_only))

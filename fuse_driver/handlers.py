@@ -1,75 +1,87 @@
 """What all request handlers stand on.
 
-Handlers run on the trio thread and call the session's verbs in place: a hop to another thread
-costs several times what a small verb does.  Two kinds of call leave it, so that nobody's stat
-waits for them: those that make something durable, and waiting for room to change anything.
-Between these awaits a handler is atomic with respect to all others.
+Handlers run one after the other on the thread that reads requests and call the session's verbs
+in place: a hop to another thread costs several times what a small verb does.  Two kinds of call
+are put off to other threads, so that nobody's stat waits for them: those that make something
+durable, and waiting for room to change anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
-import pyfuse3
-import trio
-from pyfuse3 import EntryAttributes, RequestContext
-
+from fuse_driver import replies
 from fuse_driver.inodes import Inodes
-from fuse_driver.replies import entry
+from fuse_driver.kernel.requests import Later, Reply
 from fuse_driver.setid import has_setid
-from sqlfs.types import Attributes, Caller
+from sqlfs.types import Attributes
 from sqlfs.volume.session import Session
-
-R = TypeVar("R")
 
 # Apart, so that writers that wait for room leave threads to the syncs that make it.
 SYNCING_THREADS_MAX: Final = 32
 WAITING_THREADS_MAX: Final = 32
 
 
-class Handlers(pyfuse3.Operations):
+class Handlers:
     """State and steps common to every family of requests.
 
     `synchronous` (mount option sync) makes every change durable before it is answered.
     """
 
     def __init__(self, session: Session, *, synchronous: bool = False) -> None:
-        super().__init__()
         self._session = session
         self.inodes = Inodes(session)
         self._synchronous = synchronous
+        # Nodes that the kernel was shown with set-id bits.  Any thread may add or discard one.
         self._setid_nodes: set[int] = set()
-        self._syncing = trio.CapacityLimiter(SYNCING_THREADS_MAX)
-        self._waiting = trio.CapacityLimiter(WAITING_THREADS_MAX)
+        self._syncing = ThreadPoolExecutor(SYNCING_THREADS_MAX, "sqlfs-sync")
+        self._waiting = ThreadPoolExecutor(WAITING_THREADS_MAX, "sqlfs-wait")
 
-    async def _room_to_change(self) -> None:
-        """Every mutating handler awaits this first."""
-        if self._session.congested():
-            await trio.to_thread.run_sync(self._session.wait_uncongested, limiter=self._waiting)
+    def _changing(self, work: Callable[[], bytes | None]) -> Reply | Later:
+        """The way of everything that changes something: here and now, unless it might wait.
 
-    async def _changed(self) -> None:
-        """Every mutating handler awaits this last."""
+        `work` returns the answer, if there is more to say than that it is done.
+        """
+        if not self._synchronous and not self._session.congested():
+            return work() or b""
+        return Later(lambda: self._change_at_leisure(work), self._waiting)
+
+    def _change_at_leisure(self, work: Callable[[], bytes | None]) -> bytes:
+        self._session.wait_uncongested()
+        reply = work() or b""
         if self._synchronous:
-            await self._durably(self._session.sync)
+            self._session.sync()
+        return reply
 
-    async def _durably(self, verb: Callable[..., R], *args: object) -> R:
-        """Run a verb that may wait for the disk."""
-        return await trio.to_thread.run_sync(verb, *args, limiter=self._syncing)
+    def _durably(self, work: Callable[[], None]) -> Later:
+        """The way of a verb that waits for the disk."""
 
-    def _shown(self, attributes: Attributes) -> EntryAttributes:
+        def answer() -> bytes:
+            work()
+            return b""
+
+        return Later(answer, self._syncing)
+
+    def _shown(self, attributes: Attributes) -> bytes:
         """The answer to a request for attributes."""
+        self._note(attributes)
+        return replies.attributes(self.inodes.inode(attributes.node), attributes)
+
+    def _looked_up(self, attributes: Attributes) -> bytes:
+        """The answer to a request for a node: the kernel will remember it."""
+        self.inodes.remember(attributes.node)
+        self._note(attributes)
+        return replies.entry(self.inodes.inode(attributes.node), attributes)
+
+    def _note(self, attributes: Attributes) -> None:
         if has_setid(attributes):
             self._setid_nodes.add(attributes.node)
         else:
             self._setid_nodes.discard(attributes.node)
-        return entry(self.inodes.inode(attributes.node), attributes)
 
-    def _looked_up(self, attributes: Attributes) -> EntryAttributes:
-        """The answer to a request for a node: the kernel will remember it."""
-        self.inodes.remember(attributes.node)
-        return self._shown(attributes)
-
-
-def caller(context: RequestContext) -> Caller:
-    return Caller(uid=context.uid, gid=context.gid, umask=context.umask, pid=context.pid)
+    def close(self) -> None:
+        """Wait for what was put off."""
+        self._waiting.shutdown()
+        self._syncing.shutdown()

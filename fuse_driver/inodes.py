@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pyfuse3
-from pyfuse3 import InodeT
+import threading
 
+from fuse_driver.kernel.abi import ROOT_INODE
 from sqlfs.volume.session import Session
 
 
@@ -15,35 +15,37 @@ class Inodes:
     change places, so that the mapping stays one to one.
 
     A node is pinned in the session from the kernel's first lookup of it until the kernel has
-    forgotten each one.  Counts belong to the trio thread; the mapping may be asked anywhere.
+    forgotten each one.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._root = session.root
-        self._lookups: dict[int, int] = {}
+        self._lock = threading.Lock()
+        self._lookups: dict[int, int] = {}  # guarded by _lock
 
     def node(self, inode: int) -> int:
-        if inode == pyfuse3.ROOT_INODE:
+        if inode == ROOT_INODE:
             return self._root
         if inode == self._root:
-            return pyfuse3.ROOT_INODE
+            return ROOT_INODE
         return inode
 
-    def inode(self, node: int) -> InodeT:
-        return InodeT(self.node(node))
+    inode = node  # changing places is its own inverse
 
     def remember(self, node: int) -> None:
         """Count one more lookup of `node`.  Raises NotFound when it is gone already."""
-        lookups = self._lookups.get(node, 0)
-        if lookups == 0:
-            self._session.pin(node)
-        self._lookups[node] = lookups + 1
+        with self._lock:
+            lookups = self._lookups.get(node, 0)
+            if lookups == 0:
+                self._session.pin(node)
+            self._lookups[node] = lookups + 1
 
     def forget(self, node: int, lookups: int) -> None:
         """Take back `lookups` of the counted ones."""
-        known = self._lookups.pop(node, 0)
-        if known > lookups:
-            self._lookups[node] = known - lookups
-        elif known > 0:
-            self._session.unpin(node)
+        with self._lock:
+            known = self._lookups.pop(node, 0)
+            if known > lookups:
+                self._lookups[node] = known - lookups
+            elif known > 0:
+                self._session.unpin(node)

@@ -9,10 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-import pyfuse3
-from pyfuse3 import FileNameT
-
 from fuse_driver.inodes import Inodes
+from fuse_driver.kernel.device import Device
 from sqlfs.types import Change, ChangeKind
 
 log = logging.getLogger(__name__)
@@ -28,10 +26,11 @@ class Invalidator:
 
     It is called on threads of other doors and returns when the kernel has forgotten.  The kernel
     in turn may wait for an answer of ours about the same directory, so it must never be called
-    on the trio thread, nor with a lock held that a handler could want.
+    on the thread that answers, nor with a lock held that a handler could want.
     """
 
-    def __init__(self, inodes: Inodes) -> None:
+    def __init__(self, device: Device, inodes: Inodes) -> None:
+        self._device = device
         self._inodes = inodes
         self._state = threading.Condition()
         self._calls = 0  # guarded by _state
@@ -63,9 +62,11 @@ class Invalidator:
         inode = self._inodes.inode(change.node)
         try:
             if change.kind is ChangeKind.ENTRY:
-                pyfuse3.invalidate_entry(inode, FileNameT(change.name))
+                self._device.forget_entry(inode, change.name)
+            elif change.kind is ChangeKind.ATTRIBUTES:
+                self._device.forget_attributes(inode)
             else:
-                pyfuse3.invalidate_inode(inode, attr_only=change.kind is ChangeKind.ATTRIBUTES)
+                self._device.forget_content(inode)
         except OSError as error:
             if error.errno not in NOTHING_TO_FORGET:
                 log.warning("the kernel does not forget inode %d: %s", inode, error)

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import signal
-import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import Enum, auto
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final
-
-import pyfuse3
-import trio
 
 from fuse_driver import mountpoint, readahead
 from fuse_driver.invalidate import Invalidator
+from fuse_driver.kernel.attach import Attachment, attach
+from fuse_driver.kernel.device import Device
+from fuse_driver.kernel.requests import handlers_of
+from fuse_driver.kernel.serving import Serving
 from fuse_driver.operations import Operations
 from sqlfs.errors import MountFailed
 from sqlfs.volume.session import Session
 
 log = logging.getLogger(__name__)
-
-# pyfuse3 starts a task when none is left to read the next request, so one idle reader is enough;
-# each request that waits for the disk or for room holds a task, and perhaps 1 MiB to be written.
-IDLE_TASKS: Final = 1
-TASKS_MAX: Final = 80
 
 # How long invalidations under way may take when the mount is over.
 LAST_CALLS_S: Final = 2.0
@@ -36,23 +32,33 @@ END_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 RequestEnd = Callable[[], None]
 
 
+class _Event(Enum):
+    END_ASKED = auto()  # by a signal, or by another process
+    OVER = auto()  # the kernel has let go
+
+
 class Mount:
-    """`session` at `directory`, attached by the kernel with `kernel_options`."""
+    """`session` at `directory`, shown by the kernel as `attachment` says.
+
+    The thread that runs it, a process's main one, waits for the end; requests are answered on a
+    thread of their own.
+    """
 
     def __init__(
         self,
         session: Session,
         directory: Path,
-        kernel_options: frozenset[str],
+        attachment: Attachment,
         *,
         synchronous: bool = False,
     ) -> None:
         self._session = session
         self._directory = directory
-        self._options = kernel_options
+        self._attachment = attachment
         self._operations = Operations(session, synchronous=synchronous)
-        self._invalidator = Invalidator(self._operations.inodes)
-        self._failure: MountFailed | None = None
+        # A signal's handler may put into it while anything is under way.
+        self._events: SimpleQueue[_Event] = SimpleQueue()
+        self._over = threading.Event()
 
     def run(self, on_ready: Callable[[RequestEnd], None]) -> None:
         """Attach, and answer until somebody unmounts or a signal asks for the end.
@@ -60,107 +66,70 @@ class Mount:
         `on_ready` is called once, when the mount answers, with a function that asks for the end
         from any thread.  Raises MountFailed, with nothing left attached.
         """
-        self._attach()
+        with self._signals():
+            device = Device(attach(self._directory, self._attachment))
+            invalidator = Invalidator(device, self._operations.inodes)
+            serving = Serving(device, handlers_of(self._operations))
+            # A daemon: nothing can wake it from its reading if the mount lives on, busy.
+            threading.Thread(
+                target=self._serve, args=[serving], name="sqlfs-fuse", daemon=True
+            ).start()
+            try:
+                self._session.subscribe(invalidator)
+                self._announce(on_ready)
+                self._wait()
+            finally:
+                self._detach()
+                serving.end()
+                self._operations.close()
+                if not invalidator.close(LAST_CALLS_S):
+                    log.warning("the kernel is still busy with what it was told to forget")
+
+    def _serve(self, serving: Serving) -> None:
         try:
-            self._session.subscribe(self._invalidator)
-            trio.run(self._answer, on_ready)
+            serving.run()
+        except Exception:
+            log.exception("cannot serve the mount any longer")
         finally:
-            self._detach()
-        if self._failure is not None:
-            raise self._failure
+            self._over.set()
+            self._events.put(_Event.OVER)
 
-    def _attach(self) -> None:
-        with _libfuse_messages() as messages:
-            try:
-                pyfuse3.init(self._operations, str(self._directory), set(self._options))
-            except RuntimeError:
-                failed = True
-            else:
-                failed = False
-        if failed:
-            reason = messages[0] if messages else "the kernel refused, and did not say why"
-            raise MountFailed(
-                f"cannot mount on {self._directory}: {reason}", errno_=_errno_in(reason)
-            )
-
-    async def _answer(self, on_ready: Callable[[RequestEnd], None]) -> None:
-        end = trio.Event()
-        async with trio.open_nursery() as nursery:
-            await nursery.start(self._end_on_signal, end)
-            nursery.start_soon(self._end_when_asked, end)
-            nursery.start_soon(self._announce, on_ready, end)
-            await pyfuse3.main(min_tasks=IDLE_TASKS, max_tasks=TASKS_MAX)
-            nursery.cancel_scope.cancel()
-
-    async def _announce(self, on_ready: Callable[[RequestEnd], None], end: trio.Event) -> None:
-        # From another thread, as the answer comes from this one.
+    def _announce(self, on_ready: Callable[[RequestEnd], None]) -> None:
         try:
-            status = await trio.to_thread.run_sync(os.stat, self._directory, abandon_on_cancel=True)
+            status = self._directory.stat()
         except OSError as error:
-            self._failure = MountFailed(
+            raise MountFailed(
                 f"the volume's root cannot be read: {error.strerror}", errno_=error.errno
-            )
-            pyfuse3.terminate()
-            return
+            ) from None
         readahead.widen(status.st_dev)
-        token = trio.lowlevel.current_trio_token()
+        on_ready(lambda: self._events.put(_Event.END_ASKED))
 
-        def request_end() -> None:
-            try:
-                token.run_sync_soon(end.set)
-            except trio.RunFinishedError:
-                log.debug("asked to end a mount that has ended")
-
-        on_ready(request_end)
-
-    async def _end_on_signal(self, end: trio.Event, *, task_status: trio.TaskStatus[None]) -> None:
-        with trio.open_signal_receiver(*END_SIGNALS) as signals:
-            task_status.started()
-            async for _ in signals:
-                end.set()
-
-    async def _end_when_asked(self, end: trio.Event) -> None:
-        await end.wait()
-        # Requests are answered meanwhile: the kernel sends what it has not yet written back.
-        if not await trio.to_thread.run_sync(
-            mountpoint.unmount, self._directory, abandon_on_cancel=True
-        ):
-            await trio.to_thread.run_sync(
-                mountpoint.write_back, self._directory, abandon_on_cancel=True
-            )
-            pyfuse3.terminate()
+    def _wait(self) -> None:
+        if self._events.get() is _Event.OVER:
+            return
+        if mountpoint.unmount(self._directory):
+            # The kernel sends what it has not yet written back, and then lets go.
+            while self._events.get() is not _Event.OVER:
+                pass
+        else:
+            mountpoint.write_back(self._directory)
 
     def _detach(self) -> None:
-        if self._invalidator.close(LAST_CALLS_S):
-            pyfuse3.close(unmount=True)
+        if self._over.is_set():
+            # Whatever lives at the directory now is somebody else's.
+            mountpoint.detach_dead(self._directory)
         else:
-            # A call that still uses libfuse's session must not see it freed; the kernel lets it
-            # go when this process ends.
             mountpoint.detach(self._directory)
 
-
-def _errno_in(reason: str) -> int | None:
-    """libfuse keeps the number to itself, but not its name."""
-    for number in (errno.EPERM, errno.EACCES):
-        if os.strerror(number) in reason:
-            return number
-    return None
-
-
-@contextmanager
-def _libfuse_messages() -> Iterator[list[str]]:
-    """The lines that libfuse and fusermount3 write to standard error meanwhile, bare."""
-    lines: list[str] = []
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as captured:
-        os.dup2(captured.fileno(), 2)
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Take the signals that ask for the end."""
+        before = {
+            number: signal.signal(number, lambda *_: self._events.put(_Event.END_ASKED))
+            for number in END_SIGNALS
+        }
         try:
-            yield lines
+            yield
         finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-            captured.seek(0)
-            for line in captured.read().decode(errors="replace").splitlines():
-                for prefix in ("fusermount3: ", "fuse: "):
-                    line = line.removeprefix(prefix)
-                lines.append(line)
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -7,11 +7,11 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Final
 
 from fuse_driver import arguments, daemon, logs, mountpoint, process
 from fuse_driver.arguments import Arguments
 from fuse_driver.daemon import Detach
+from fuse_driver.kernel.attach import DEVICE
 from fuse_driver.loop import Mount, RequestEnd
 from fuse_driver.volumes import early_passphrase, open_session, open_store
 from sqlfs.cli.exits import Exit, exit_code
@@ -20,8 +20,6 @@ from sqlfs.owner import Store
 from sqlfs.volume.session import Session
 
 log = logging.getLogger(__name__)
-
-FUSE_DEVICE: Final = Path("/dev/fuse")
 
 
 def run() -> None:
@@ -47,9 +45,9 @@ def main(argv: list[str]) -> int:
 
 
 def _check_device() -> None:
-    if not FUSE_DEVICE.exists():
+    if not DEVICE.exists():
         raise MountFailed(
-            f"there is no {FUSE_DEVICE}: load the kernel's module (modprobe fuse), "
+            f"there is no {DEVICE}: load the kernel's module (modprobe fuse), "
             "or let the container have the device"
         )
 
@@ -89,8 +87,8 @@ def _serve(wanted: Arguments, where: Path, detach: Detach) -> int:
 
 def _mount(store: Store, session: Session, wanted: Arguments, where: Path, detach: Detach) -> None:
     try:
-        options = wanted.options.kernel(wanted.file, read_only=session.read_only)
-        mount = Mount(session, where, options, synchronous=wanted.options.synchronous)
+        attachment = wanted.options.attachment(wanted.file, read_only=session.read_only)
+        mount = Mount(session, where, attachment, synchronous=wanted.options.synchronous)
 
         def ready(request_end: RequestEnd) -> None:
             store.on_unmount_request(request_end)

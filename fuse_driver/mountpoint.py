@@ -27,7 +27,7 @@ def prepare(directory: Path, *, nonempty: bool) -> Path:
     MountFailed unless the directory is empty or `nonempty`.
     """
     path = Path(os.path.realpath(directory))
-    _detach_dead_mounts(path)
+    detach_dead(path)
     try:
         with os.scandir(path) as entries:
             is_empty = next(entries, None) is None
@@ -46,7 +46,8 @@ def prepare(directory: Path, *, nonempty: bool) -> Path:
     return path
 
 
-def _detach_dead_mounts(path: Path) -> None:
+def detach_dead(path: Path) -> None:
+    """Take off `path` the mounts whose process is gone.  Raises MountFailed."""
     for _ in range(DEAD_MOUNTS_MAX):
         if not _is_dead(path):
             return

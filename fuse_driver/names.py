@@ -1,16 +1,23 @@
-# ruff: noqa: ARG002 -- the signatures are pyfuse3's
 """Requests on names: lookup, making, linking, renaming, removing."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 
-from pyfuse3 import EntryAttributes, FileNameT, FlagT, InodeT, ModeT, RequestContext
-
-from fuse_driver.errors import answering
-from fuse_driver.handlers import Handlers, caller
-from fuse_driver.replies import no_entry
+from fuse_driver import replies
+from fuse_driver.handlers import Handlers
+from fuse_driver.kernel.abi import (
+    BATCH_FORGET_IN,
+    FORGET_IN,
+    FORGET_ONE,
+    LINK_IN,
+    MKDIR_IN,
+    MKNOD_IN,
+    RENAME2_IN,
+    RENAME_IN,
+    Opcode,
+)
+from fuse_driver.kernel.requests import Later, Reply, Request, answers
 from sqlfs.errors import NotFound
 from sqlfs.types import RenameFlag
 
@@ -18,14 +25,9 @@ log = logging.getLogger(__name__)
 
 
 class NameHandlers(Handlers):
-    @answering
-    async def lookup(
-        self,
-        parent_inode: InodeT,
-        name: FileNameT,
-        ctx: RequestContext,
-    ) -> EntryAttributes:
-        parent = self.inodes.node(parent_inode)
+    @answers(Opcode.LOOKUP)
+    def lookup(self, request: Request) -> Reply:
+        parent, name = self.inodes.node(request.inode), request.name()
         try:
             # A server that exports the mount asks for "." of anything to find it again.
             if name == b".":
@@ -33,100 +35,95 @@ class NameHandlers(Handlers):
             else:
                 attributes = self._session.lookup(parent, name)
         except NotFound:
-            return no_entry()
+            return replies.NO_ENTRY
         return self._looked_up(attributes)
 
-    async def forget(self, inode_list: Sequence[tuple[InodeT, int]]) -> None:
+    @answers(Opcode.FORGET)
+    def forget(self, request: Request) -> Reply:
+        (lookups,) = request.fields(FORGET_IN)
+        self._forget(request.inode, lookups)
+        return None
+
+    @answers(Opcode.BATCH_FORGET)
+    def forget_many(self, request: Request) -> Reply:
+        count, _ = request.fields(BATCH_FORGET_IN)
+        start = BATCH_FORGET_IN.size
+        for inode, lookups in FORGET_ONE.iter_unpack(
+            request.body[start : start + count * FORGET_ONE.size]
+        ):
+            self._forget(inode, lookups)
+        return None
+
+    def _forget(self, inode: int, lookups: int) -> None:
         # There is no answer to a forget, hence none that could carry an error.
-        for inode, lookups in inode_list:
-            try:
-                self.inodes.forget(self.inodes.node(inode), lookups)
-            except Exception:
-                log.exception("cannot forget inode %d", inode)
+        try:
+            self.inodes.forget(self.inodes.node(inode), lookups)
+        except Exception:
+            log.exception("cannot forget inode %d", inode)
 
-    @answering
-    async def mknod(
-        self,
-        parent_inode: InodeT,
-        name: FileNameT,
-        mode: ModeT,
-        rdev: int,
-        ctx: RequestContext,
-    ) -> EntryAttributes:
-        await self._room_to_change()
-        parent = self.inodes.node(parent_inode)
-        attributes = self._session.mknod(parent, name, mode, rdev, caller(ctx))
-        await self._changed()
-        return self._looked_up(attributes)
+    @answers(Opcode.INTERRUPT)
+    def interrupt(self, request: Request) -> Reply:
+        # Verbs end by themselves; the kernel keeps the one who asked waiting until then.
+        del request
+        return None
 
-    @answering
-    async def mkdir(
-        self, parent_inode: InodeT, name: FileNameT, mode: ModeT, ctx: RequestContext
-    ) -> EntryAttributes:
-        await self._room_to_change()
-        parent = self.inodes.node(parent_inode)
-        attributes = self._session.mkdir(parent, name, mode, caller(ctx))
-        await self._changed()
-        return self._looked_up(attributes)
+    @answers(Opcode.MKNOD)
+    def mknod(self, request: Request) -> Reply | Later:
+        mode, rdev, umask, _ = request.fields(MKNOD_IN)
+        name, caller = request.name(MKNOD_IN), request.caller(umask)
+        parent = self.inodes.node(request.inode)
+        return self._changing(
+            lambda: self._looked_up(self._session.mknod(parent, name, mode, rdev, caller))
+        )
 
-    @answering
-    async def symlink(
-        self, parent_inode: InodeT, name: FileNameT, target: FileNameT, ctx: RequestContext
-    ) -> EntryAttributes:
-        await self._room_to_change()
-        parent = self.inodes.node(parent_inode)
-        attributes = self._session.symlink(parent, name, target, caller(ctx))
-        await self._changed()
-        return self._looked_up(attributes)
+    @answers(Opcode.MKDIR)
+    def mkdir(self, request: Request) -> Reply | Later:
+        mode, umask = request.fields(MKDIR_IN)
+        name, caller = request.name(MKDIR_IN), request.caller(umask)
+        parent = self.inodes.node(request.inode)
+        return self._changing(
+            lambda: self._looked_up(self._session.mkdir(parent, name, mode, caller))
+        )
 
-    @answering
-    async def link(
-        self,
-        inode: InodeT,
-        new_parent_inode: InodeT,
-        new_name: FileNameT,
-        ctx: RequestContext,
-    ) -> EntryAttributes:
-        await self._room_to_change()
-        node, parent = self.inodes.node(inode), self.inodes.node(new_parent_inode)
-        attributes = self._session.link(node, parent, new_name)
-        await self._changed()
-        return self._looked_up(attributes)
+    @answers(Opcode.SYMLINK)
+    def symlink(self, request: Request) -> Reply | Later:
+        name, target = request.names()
+        parent, caller = self.inodes.node(request.inode), request.caller()
+        return self._changing(
+            lambda: self._looked_up(self._session.symlink(parent, name, target, caller))
+        )
 
-    @answering
-    async def unlink(
-        self,
-        parent_inode: InodeT,
-        name: FileNameT,
-        ctx: RequestContext,
-    ) -> None:
-        await self._room_to_change()
-        self._session.unlink(self.inodes.node(parent_inode), name)
-        await self._changed()
+    @answers(Opcode.LINK)
+    def link(self, request: Request) -> Reply | Later:
+        (inode,) = request.fields(LINK_IN)
+        name = request.name(LINK_IN)
+        node, parent = self.inodes.node(inode), self.inodes.node(request.inode)
+        return self._changing(lambda: self._looked_up(self._session.link(node, parent, name)))
 
-    @answering
-    async def rmdir(
-        self,
-        parent_inode: InodeT,
-        name: FileNameT,
-        ctx: RequestContext,
-    ) -> None:
-        await self._room_to_change()
-        self._session.rmdir(self.inodes.node(parent_inode), name)
-        await self._changed()
+    @answers(Opcode.UNLINK)
+    def unlink(self, request: Request) -> Reply | Later:
+        parent, name = self.inodes.node(request.inode), request.name()
+        return self._changing(lambda: self._session.unlink(parent, name))
 
-    @answering
-    async def rename(
-        self,
-        parent_inode_old: InodeT,
-        name_old: FileNameT,
-        parent_inode_new: InodeT,
-        name_new: FileNameT,
-        flags: FlagT,
-        ctx: RequestContext,
-    ) -> None:
-        await self._room_to_change()
-        source = self.inodes.node(parent_inode_old)
-        destination = self.inodes.node(parent_inode_new)
-        self._session.rename(source, name_old, destination, name_new, RenameFlag(flags))
-        await self._changed()
+    @answers(Opcode.RMDIR)
+    def rmdir(self, request: Request) -> Reply | Later:
+        parent, name = self.inodes.node(request.inode), request.name()
+        return self._changing(lambda: self._session.rmdir(parent, name))
+
+    @answers(Opcode.RENAME)
+    def rename(self, request: Request) -> Reply | Later:
+        (directory,) = request.fields(RENAME_IN)
+        return self._rename(request, directory, request.names(RENAME_IN), RenameFlag.NONE)
+
+    @answers(Opcode.RENAME2)
+    def rename2(self, request: Request) -> Reply | Later:
+        directory, flags, _ = request.fields(RENAME2_IN)
+        return self._rename(request, directory, request.names(RENAME2_IN), RenameFlag(flags))
+
+    def _rename(
+        self, request: Request, directory: int, names: tuple[bytes, bytes], flags: RenameFlag
+    ) -> Reply | Later:
+        old, new = names
+        caller = request.caller()
+        source, target = self.inodes.node(request.inode), self.inodes.node(directory)
+        return self._changing(lambda: self._session.rename(source, old, target, new, flags, caller))

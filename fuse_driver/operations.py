@@ -10,4 +10,4 @@ from fuse_driver.xattrs import XattrHandlers
 
 
 class Operations(NameHandlers, DirectoryHandlers, AttributeHandlers, XattrHandlers, FileHandlers):
-    """One mount of one session.  Every method runs on the trio thread."""
+    """One mount of one session."""

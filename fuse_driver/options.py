@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from string import ascii_letters, digits
 from typing import Final
 
+from fuse_driver.kernel.attach import MOUNT_FLAGS, Attachment
 from sqlfs.errors import UsageError
 
 # Passed on to the kernel, the later one of each pair counting.
@@ -40,12 +40,11 @@ _IGNORED: Final = frozenset(
 _IGNORED_PREFIXES: Final = ("x-", "X-", "comment=", "user=")
 
 _BETWEEN_OPTIONS: Final = re.compile(r"(?<!\\),")
-_NEEDS_NO_ESCAPE: Final = frozenset(b"/._-:@%+=" + (ascii_letters + digits).encode())
 
 
 @dataclass(slots=True)
 class MountOptions:
-    """What `-o` asks for.  `kernel` is for libfuse; the rest is ours."""
+    """What `-o` asks for."""
 
     read_only: bool = False
     synchronous: bool = False
@@ -62,21 +61,20 @@ class MountOptions:
     def keeps_atime(self) -> bool:
         return self.pairs.get("atime") != "noatime"
 
-    def kernel(self, file: Path, *, read_only: bool) -> frozenset[str]:
-        """Options for libfuse.  Permissions are always checked by the kernel: nobody else does."""
-        options = {
-            "default_permissions",
-            "subtype=sqlfs",
-            f"fsname={escaped(self.fsname or str(file))}",
-            *self.pairs.values(),
-        }
+    def attachment(self, file: Path, *, read_only: bool) -> Attachment:
+        """How the kernel is to show the mount of `file`."""
+        # A mount neither runs programs set-user-id nor opens devices unless it is asked to.
+        given = {"dev": "nodev", "suid": "nosuid", **self.pairs}
+        flags = {word for word in given.values() if word in MOUNT_FLAGS}
         if read_only:
-            options.add("ro")
-        if self.allow_other:
-            options.add("allow_other")
+            flags.add("ro")
         if self.synchronous:
-            options.add("sync")
-        return frozenset(options)
+            flags.add("sync")
+        return Attachment(
+            source=self.fsname or str(file),
+            flags=frozenset(flags),
+            allow_other=self.allow_other,
+        )
 
 
 def parse(texts: Iterable[str]) -> MountOptions:
@@ -115,10 +113,3 @@ def _apply(options: MountOptions, option: str) -> None:
             pass
         case _:
             raise UsageError(f"unknown mount option {option!r}: see sqlfs-mount --help")
-
-
-def escaped(value: str) -> str:
-    """`value` in ASCII, as libfuse reads it back: a backslash and three octal digits a byte."""
-    return "".join(
-        chr(byte) if byte in _NEEDS_NO_ESCAPE else f"\\{byte:03o}" for byte in os.fsencode(value)
-    )

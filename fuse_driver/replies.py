@@ -2,55 +2,115 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
-from pyfuse3 import EntryAttributes, InodeT, ModeT, StatvfsData
-
+from fuse_driver.kernel.abi import (
+    ATTR_OUT,
+    DIRENT,
+    DIRENT_ALIGNMENT,
+    ENTRY_OUT,
+    STATFS_OUT,
+    STATX_BASIC_STATS,
+    STATX_BTIME,
+    STATX_OUT,
+)
 from sqlfs.limits import KIB
 from sqlfs.types import Attributes, FileSystemStatus
 
-# How long the kernel may believe what it was told.  Long, because it is told of every change
-# that it did not make itself.
-CACHE_S: Final = 3600.0
+# How long the kernel may believe what it was told (seconds).  Long, because it is told of every
+# change that it did not make itself.
+CACHE_S: Final = 3600
 
 # The size of a request that programs should prefer (st_blksize).
 PREFERRED_IO_BYTES: Final = 128 * KIB
 
+_NS: Final = 1_000_000_000
+_TYPE_SHIFT: Final = 12  # from the type bits of a mode to those of a directory entry
 
-def entry(inode: InodeT, attributes: Attributes) -> EntryAttributes:
-    """A node, as lookups and stat(2) show it.  Ids are never reused: the generation stays 0."""
-    reply = EntryAttributes()
-    reply.st_ino = inode
-    reply.entry_timeout = CACHE_S
-    reply.attr_timeout = CACHE_S
-    reply.st_mode = ModeT(attributes.mode)
-    reply.st_nlink = attributes.nlink
-    reply.st_uid = attributes.uid
-    reply.st_gid = attributes.gid
-    reply.st_rdev = attributes.rdev
-    reply.st_size = attributes.size
-    reply.st_blksize = PREFERRED_IO_BYTES
-    reply.st_blocks = attributes.blocks
-    reply.st_atime_ns = attributes.atime_ns
-    reply.st_mtime_ns = attributes.mtime_ns
-    reply.st_ctime_ns = attributes.ctime_ns
-    return reply
+# There is nothing of that name, and the kernel may remember so.
+NO_ENTRY: Final = ENTRY_OUT.pack(0, 0, CACHE_S, *(0,) * 19)
 
 
-def no_entry() -> EntryAttributes:
-    """There is nothing of that name, and the kernel may remember so."""
-    reply = EntryAttributes()
-    reply.st_ino = InodeT(0)
-    reply.entry_timeout = CACHE_S
-    return reply
+def attributes(inode: int, node: Attributes) -> bytes:
+    return ATTR_OUT.pack(CACHE_S, 0, 0, *_attr(inode, node))
 
 
-def file_system(status: FileSystemStatus) -> StatvfsData:
-    reply = StatvfsData()
-    reply.f_bsize = reply.f_frsize = status.block_size
-    reply.f_blocks = status.blocks
-    reply.f_bfree = reply.f_bavail = status.blocks_free
-    reply.f_files = status.nodes
-    reply.f_ffree = reply.f_favail = status.nodes_free
-    reply.f_namemax = status.name_max
-    return reply
+def entry(inode: int, node: Attributes) -> bytes:
+    """The answer to a lookup.  Ids are never reused: the generation stays 0."""
+    return ENTRY_OUT.pack(inode, 0, CACHE_S, CACHE_S, 0, 0, *_attr(inode, node))
+
+
+def _attr(inode: int, node: Attributes) -> tuple[int, ...]:
+    atime_s, atime_ns = divmod(node.atime_ns, _NS)
+    mtime_s, mtime_ns = divmod(node.mtime_ns, _NS)
+    ctime_s, ctime_ns = divmod(node.ctime_ns, _NS)
+    return (
+        inode,
+        node.size,
+        node.blocks,
+        atime_s,
+        mtime_s,
+        ctime_s,
+        atime_ns,
+        mtime_ns,
+        ctime_ns,
+        node.mode,
+        node.nlink,
+        node.uid,
+        node.gid,
+        node.rdev & 0xFFFF_FFFF,
+        PREFERRED_IO_BYTES,
+        0,
+    )
+
+
+def extended_attributes(inode: int, node: Attributes) -> bytes:
+    """The answer to statx(2), which alone shows the birth time."""
+    times = (node.atime_ns, node.btime_ns, node.ctime_ns, node.mtime_ns)
+    return STATX_OUT.pack(
+        CACHE_S,
+        0,
+        0,
+        STATX_BASIC_STATS | STATX_BTIME,
+        PREFERRED_IO_BYTES,
+        0,
+        node.nlink,
+        node.uid,
+        node.gid,
+        node.mode,
+        0,
+        inode,
+        node.size,
+        node.blocks,
+        0,
+        *(part for time in times for part in divmod(time, _NS)),
+        os.major(node.rdev),
+        os.minor(node.rdev),
+        0,
+        0,
+    )
+
+
+def directory_entry(inode: int, mode: int, name: bytes, cookie: int) -> bytes:
+    """One name of a listing; `cookie` is where the listing goes on behind it."""
+    fields = DIRENT.pack(inode, cookie, len(name), (mode >> _TYPE_SHIFT) & 0xF)
+    return (fields + name).ljust(directory_entry_bytes(name), b"\0")
+
+
+def directory_entry_bytes(name: bytes) -> int:
+    return -(-(DIRENT.size + len(name)) // DIRENT_ALIGNMENT) * DIRENT_ALIGNMENT
+
+
+def file_system(status: FileSystemStatus) -> bytes:
+    return STATFS_OUT.pack(
+        status.blocks,
+        status.blocks_free,
+        status.blocks_free,
+        status.nodes,
+        status.nodes_free,
+        status.block_size,
+        status.name_max,
+        status.block_size,
+        0,
+    )

@@ -1,6 +1,6 @@
 """Set-user-id and set-group-id bits, which a change of owner or content takes away.
 
-The kernel leaves this to the file system (FUSE_HANDLE_KILLPRIV, which pyfuse3 can't decline).
+The kernel leaves this to the file system, and says when it is due (FUSE_HANDLE_KILLPRIV_V2).
 """
 
 from __future__ import annotations

@@ -1,71 +1,72 @@
-# ruff: noqa: ARG002 -- the signatures are pyfuse3's
-"""Requests on extended attributes.
+"""Requests on extended attributes, ACLs among them.
 
-Who may do what in which namespace is checked by the kernel.  Before each write(2) it asks for
-security.capability: on a node without attributes the session answers that from memory.
+Who may do what in which namespace is checked by the kernel.
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+import stat
 
-from pyfuse3 import FUSEError, InodeT, RequestContext, XAttrNameT
-
-from fuse_driver.errors import answering
 from fuse_driver.handlers import Handlers
+from fuse_driver.kernel.abi import (
+    GETXATTR_IN,
+    GETXATTR_OUT,
+    SETXATTR_ACL_KILL_SGID,
+    SETXATTR_IN,
+    Opcode,
+)
+from fuse_driver.kernel.errors import Fault
+from fuse_driver.kernel.requests import Later, Reply, Request, answers
+from sqlfs.types import AttributeChanges, XattrFlag
 
 
 class XattrHandlers(Handlers):
-    @answering
-    async def getxattr(
-        self,
-        inode: InodeT,
-        name: XAttrNameT,
-        ctx: RequestContext,
-    ) -> bytes:
-        _check_namespace(name)
-        return self._session.getxattr(self.inodes.node(inode), name)
+    @answers(Opcode.GETXATTR)
+    def getxattr(self, request: Request) -> Reply:
+        room, _ = request.fields(GETXATTR_IN)
+        value = self._session.getxattr(self.inodes.node(request.inode), request.name(GETXATTR_IN))
+        return _sized(value, room)
 
-    @answering
-    async def setxattr(
-        self,
-        inode: InodeT,
-        name: XAttrNameT,
-        value: bytes,
-        ctx: RequestContext,
-    ) -> None:
-        # pyfuse3 has tried XATTR_CREATE and XATTR_REPLACE itself, by getxattr.
-        _check_namespace(name)
-        await self._room_to_change()
-        self._session.setxattr(self.inodes.node(inode), name, value)
-        await self._changed()
-
-    @answering
-    async def listxattr(
-        self,
-        inode: InodeT,
-        ctx: RequestContext,
-    ) -> Sequence[XAttrNameT]:
-        names = self._session.listxattr(self.inodes.node(inode))
-        if ctx.uid != 0:
+    @answers(Opcode.LISTXATTR)
+    def listxattr(self, request: Request) -> Reply:
+        room, _ = request.fields(GETXATTR_IN)
+        names = self._session.listxattr(self.inodes.node(request.inode))
+        if request.uid != 0:
             names = [name for name in names if not name.startswith(b"trusted.")]
-        return [XAttrNameT(name) for name in names]
+        return _sized(b"".join(name + b"\0" for name in names), room)
 
-    @answering
-    async def removexattr(
-        self,
-        inode: InodeT,
-        name: XAttrNameT,
-        ctx: RequestContext,
-    ) -> None:
-        _check_namespace(name)
-        await self._room_to_change()
-        self._session.removexattr(self.inodes.node(inode), name)
-        await self._changed()
+    @answers(Opcode.SETXATTR)
+    def setxattr(self, request: Request) -> Reply | Later:
+        size, flags, extra, _ = request.fields(SETXATTR_IN)
+        tail = bytes(request.body[SETXATTR_IN.size :])
+        name, value = tail[: -size - 1], tail[len(tail) - size :]
+        node = self.inodes.node(request.inode)
+
+        def change() -> bytes:
+            self._session.setxattr(node, name, value, XattrFlag(flags))
+            if extra & SETXATTR_ACL_KILL_SGID:
+                self._take_sgid(node)
+            return b""
+
+        return self._changing(change)
+
+    def _take_sgid(self, node: int) -> None:
+        """As chmod by one who is not of the file's group."""
+        mode = stat.S_IMODE(self._session.getattr(node).mode)
+        if mode & stat.S_ISGID:
+            self._session.setattr(node, AttributeChanges(mode=mode & ~stat.S_ISGID))
+
+    @answers(Opcode.REMOVEXATTR)
+    def removexattr(self, request: Request) -> Reply | Later:
+        node, name = self.inodes.node(request.inode), request.name()
+        return self._changing(lambda: self._session.removexattr(node, name))
 
 
-def _check_namespace(name: bytes) -> None:
-    # ACLs are kept as attributes of the system namespace: not here.
-    if name.startswith(b"system."):
-        raise FUSEError(errno.EOPNOTSUPP)
+def _sized(value: bytes, room: int) -> bytes:
+    """`value`, or its length for one who has brought no `room`."""
+    if room == 0:
+        return GETXATTR_OUT.pack(len(value), 0)
+    if len(value) > room:
+        raise Fault(errno.ERANGE)
+    return value

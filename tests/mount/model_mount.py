@@ -18,6 +18,7 @@ import sys
 import threading
 from pathlib import Path
 
+from fuse_driver.kernel.attach import Attachment
 from fuse_driver.loop import Mount, RequestEnd
 from sqlfs.types import AttributeChanges, Caller
 from tests.model.session import ModelSession
@@ -117,8 +118,8 @@ def main() -> None:
         threading.Thread(target=obey_input, args=[OtherDoor(session)], daemon=True).start()
         print("READY", flush=True)
 
-    options = frozenset({"default_permissions", "allow_other", "fsname=model", "subtype=sqlfs"})
-    Mount(session, Path(sys.argv[1]).absolute(), options).run(ready)
+    attachment = Attachment("model", frozenset({"nodev", "nosuid"}), allow_other=True)
+    Mount(session, Path(sys.argv[1]).absolute(), attachment).run(ready)
 
 
 if __name__ == "__main__":

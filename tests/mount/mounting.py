@@ -24,7 +24,8 @@ NOBODY = 65534
 AS_NOBODY = [
     sys.executable,
     "-c",
-    "import os; from fuse_driver.mount import run; import encodings.idna, getpass; "
+    "import os; from fuse_driver.mount import run; "
+    "import encodings.idna, getpass, importlib.metadata, inspect, shutil, socket, subprocess; "
     f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY}); run()",
 ]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}

@@ -1,0 +1,74 @@
+"""The open /dev/fuse of one mount: messages in, messages out."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from typing import Final
+
+from fuse_driver.kernel.abi import (
+    INVAL_ENTRY_OUT,
+    INVAL_INODE_OUT,
+    NOTIFY_INVAL_ENTRY,
+    NOTIFY_INVAL_INODE,
+    OUT_HEADER,
+)
+
+# The request was taken back before it could be read, or a signal came.
+_AGAIN: Final = frozenset({errno.ENOENT, errno.EINTR, errno.EAGAIN})
+# The mount is over.
+_OVER: Final = frozenset({errno.ENODEV, errno.ECONNABORTED, errno.EBADF})
+
+
+class Device:
+    """Owns `descriptor`.  Reading is for one thread, the rest for any."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def receive(self, buffer: bytearray) -> int:
+        """Wait for a request and read it; its bytes, or 0 when the mount is over."""
+        while True:
+            try:
+                return os.readv(self._descriptor, [buffer])
+            except OSError as error:
+                if error.errno in _OVER:
+                    return 0
+                if error.errno not in _AGAIN:
+                    raise
+
+    def reply(self, unique: int, payload: bytes) -> None:
+        """Raises OSError; of ENOENT is nothing to be heard, for whoever asked is gone."""
+        header = OUT_HEADER.pack(OUT_HEADER.size + len(payload), 0, unique)
+        with contextlib.suppress(FileNotFoundError):
+            os.writev(self._descriptor, (header, payload))
+
+    def fail(self, unique: int, number: int) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.write(self._descriptor, OUT_HEADER.pack(OUT_HEADER.size, -number, unique))
+
+    def forget_content(self, inode: int) -> None:
+        """Have the kernel drop the attributes and pages of `inode`.
+
+        Returns when it has.  Raises OSError, ENOENT where it knew nothing.  The kernel may wait
+        meanwhile for an answer about the same inode: never to be called where those come from.
+        """
+        self._notify(NOTIFY_INVAL_INODE, INVAL_INODE_OUT.pack(inode, 0, 0))
+
+    def forget_attributes(self, inode: int) -> None:
+        """As :meth:`forget_content`, but pages stay."""
+        self._notify(NOTIFY_INVAL_INODE, INVAL_INODE_OUT.pack(inode, -1, 0))
+
+    def forget_entry(self, parent: int, name: bytes) -> None:
+        """Have the kernel drop what it knows of `name` in the directory `parent`; otherwise as
+        :meth:`forget_content`."""
+        fields = INVAL_ENTRY_OUT.pack(parent, len(name), 0)
+        self._notify(NOTIFY_INVAL_ENTRY, fields + name + b"\0")
+
+    def _notify(self, code: int, payload: bytes) -> None:
+        header = OUT_HEADER.pack(OUT_HEADER.size + len(payload), code, 0)
+        os.writev(self._descriptor, (header, payload))
+
+    def close(self) -> None:
+        os.close(self._descriptor)

@@ -1,0 +1,152 @@
+"""Answering requests, from the first, which settles how both sides speak, to the last."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+from typing import Final
+
+from fuse_driver.kernel.abi import (
+    INIT_IN,
+    INIT_IN_FLAGS2,
+    INIT_OUT,
+    MAJOR,
+    MINOR,
+    MINOR_MIN,
+    Feature,
+    Opcode,
+)
+from fuse_driver.kernel.device import Device
+from fuse_driver.kernel.errors import Fault, answer_for
+from fuse_driver.kernel.requests import Handler, Later, Request
+from sqlfs.limits import KIB, MIB
+
+log = logging.getLogger(__name__)
+
+# The most that the kernel agrees to by default (fs.fuse.max_pages_limit).
+WRITE_BYTES_MAX: Final = 1 * MIB
+_PAGE_BYTES: Final = 4 * KIB
+# The headers before what is written are far smaller.
+_BUFFER_BYTES: Final = WRITE_BYTES_MAX + _PAGE_BYTES
+
+# Requests that the kernel makes on its own account, read-ahead above all: at a time, and from
+# how many on it takes the device for congested.
+_BACKGROUND_MAX: Final = 64
+_BACKGROUND_CONGESTED: Final = 48
+
+WANTED: Final = (
+    Feature.ASYNC_READ
+    | Feature.ATOMIC_O_TRUNC
+    | Feature.EXPORT_SUPPORT
+    | Feature.BIG_WRITES
+    | Feature.DONT_MASK
+    | Feature.DO_READDIRPLUS
+    | Feature.READDIRPLUS_AUTO
+    | Feature.ASYNC_DIO
+    | Feature.PARALLEL_DIROPS
+    | Feature.POSIX_ACL
+    | Feature.MAX_PAGES
+    | Feature.CACHE_SYMLINKS
+    | Feature.EXPLICIT_INVAL_DATA
+    | Feature.HANDLE_KILLPRIV_V2
+    | Feature.SETXATTR_EXT
+    | Feature.INIT_EXT
+)
+# Without these answers would be wrong, not just slow.
+NEEDED: Final = (
+    Feature.ATOMIC_O_TRUNC
+    | Feature.BIG_WRITES
+    | Feature.DONT_MASK
+    | Feature.MAX_PAGES
+    | Feature.EXPLICIT_INVAL_DATA
+    | Feature.HANDLE_KILLPRIV_V2
+    | Feature.SETXATTR_EXT
+)
+
+
+class Serving:
+    """Requests of `device`, each to the handler of its opcode.
+
+    :meth:`run` is for a thread of its own.  Handlers run on it one after the other; what they
+    put off (:class:`Later`) runs beside them.
+    """
+
+    def __init__(self, device: Device, handlers: dict[int, Handler]) -> None:
+        self._device = device
+        self._handlers = {**handlers, Opcode.INIT: self._agree, Opcode.DESTROY: _say_nothing}
+        self._turn = threading.Lock()  # held while a request is being handled
+        self._ended = False  # guarded by _turn
+
+    def run(self) -> None:
+        """Answer until the mount is over."""
+        buffer = bytearray(_BUFFER_BYTES)
+        view = memoryview(buffer)
+        while size := self._device.receive(buffer):
+            with self._turn:
+                self._answer(Request(view[:size]))
+
+    def end(self) -> None:
+        """Wait for the handler that runs, and refuse every later request."""
+        with self._turn:
+            self._ended = True
+
+    def _answer(self, request: Request) -> None:
+        unique = request.unique
+        try:
+            if self._ended:
+                raise Fault(errno.ENOTCONN)
+            handler = self._handlers.get(request.opcode)
+            if handler is None:
+                raise Fault(errno.ENOSYS)
+            reply = handler(request)
+            if isinstance(reply, Later):
+                reply.threads.submit(self._finish, unique, reply)
+            elif reply is not None:
+                self._device.reply(unique, reply)
+        except Exception as error:
+            self._fail(unique, error)
+
+    def _finish(self, unique: int, later: Later) -> None:
+        try:
+            reply = later.work()
+            if reply is not None:
+                self._device.reply(unique, reply)
+        except Exception as error:
+            self._fail(unique, error)
+
+    def _fail(self, unique: int, error: Exception) -> None:
+        try:
+            self._device.fail(unique, answer_for(error))
+        except OSError as lost:
+            log.error("the kernel does not take an answer: %s", lost)
+
+    def _agree(self, request: Request) -> bytes:
+        major, minor, max_readahead, flags = request.fields(INIT_IN)
+        offered = Feature(flags)
+        if flags & Feature.INIT_EXT:
+            offered |= Feature(request.fields(INIT_IN_FLAGS2)[0] << 32)
+        if major != MAJOR or minor < MINOR_MIN or offered & NEEDED != NEEDED:
+            log.error("the kernel is too old: it speaks FUSE %d.%d", major, minor)
+            raise Fault(errno.EPROTO)
+        agreed = int(WANTED & offered)
+        return INIT_OUT.pack(
+            MAJOR,
+            min(minor, MINOR),
+            max_readahead,
+            agreed & 0xFFFF_FFFF,
+            _BACKGROUND_MAX,
+            _BACKGROUND_CONGESTED,
+            WRITE_BYTES_MAX,
+            1,  # times are kept to the ns
+            WRITE_BYTES_MAX // _PAGE_BYTES,
+            0,
+            agreed >> 32,
+            0,
+            0,
+        )
+
+
+def _say_nothing(request: Request) -> bytes:
+    del request
+    return b""
