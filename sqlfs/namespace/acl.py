@@ -65,8 +65,8 @@ class Acl:
 
     @classmethod
     def parse(cls, value: bytes) -> Acl | None:
-        """None for a list without entries.  Raises Invalid for what is no list at all, and
-        NotSupported for one of another version."""
+        """None for a list without entries.  Raises Invalid for what is no list at all or names
+        what can't exist, and NotSupported for one of another version."""
         if not value:
             return None
         if len(value) < _HEADER.size:
@@ -83,6 +83,8 @@ class Acl:
             )
         except ValueError:
             raise Invalid("an ACL has an entry of an unknown kind") from None
+        if any(entry.tag in _NAMED and entry.id == _NO_ID for entry in entries):
+            raise Invalid("an ACL names a user or group that can't exist")
         return cls(entries) if entries else None
 
     def encode(self) -> bytes:
@@ -100,8 +102,6 @@ class Acl:
         for entry in self.entries:
             if entry.permissions > 7:
                 raise Invalid(f"an ACL grants {entry.permissions:#o}, which is no permission")
-            if entry.tag in _NAMED and entry.id == _NO_ID:
-                raise Invalid("an ACL names a user or group that can't exist")
 
     @property
     def is_minimal(self) -> bool:

@@ -97,6 +97,8 @@ def _decoded(value: bytes) -> list[Entry]:
         tag, permissions, id_ = struct.unpack("<HHI", value[start : start + 8])
         if tag not in (USER_OBJ, USER, GROUP_OBJ, GROUP, MASK, OTHER):
             raise Invalid(f"an ACL with an entry of kind {tag}")
+        if tag in (USER, GROUP) and id_ == NOBODY:
+            raise Invalid("an ACL that names nobody")
         entries.append((tag, permissions, id_ if tag in (USER, GROUP) else NOBODY))
     return entries
 
@@ -111,9 +113,8 @@ def _check(entries: list[Entry]) -> None:
     names_somebody = USER in tags or GROUP in tags
     if tags.count(MASK) > 1 or (names_somebody and MASK not in tags):
         raise Invalid("an ACL that needs one mask")
-    for tag, permissions, id_ in entries:
-        if permissions > 7 or (tag in (USER, GROUP) and id_ == NOBODY):
-            raise Invalid("an ACL with an entry out of bounds")
+    if any(permissions > 7 for _, permissions, _ in entries):
+        raise Invalid("an ACL that grants what is no permission")
 
 
 def _mode_of(entries: list[Entry]) -> int:

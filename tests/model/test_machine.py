@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from sqlfs.types import AttributeChanges, Caller, RenameFlag, XattrFlag
+from tests.contract import acl_values
 from tests.model.comparison import DOORS, Comparison
 
 DEEPER = os.environ.get("SQLFS_MODEL_EXAMPLES")
@@ -47,7 +48,14 @@ MODES = st.sampled_from([0o600, 0o666, 0o777])
 KINDS = st.sampled_from([stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFBLK])
 TARGETS = st.sampled_from([b"a", b"../b", b"/a/b", b"t" * 4095, b""])
 RENAMES = st.sampled_from(
-    [RenameFlag.NONE, RenameFlag.NONE, RenameFlag.NOREPLACE, RenameFlag.EXCHANGE]
+    [
+        RenameFlag.NONE,
+        RenameFlag.NONE,
+        RenameFlag.NOREPLACE,
+        RenameFlag.EXCHANGE,
+        RenameFlag.WHITEOUT,
+        RenameFlag.WHITEOUT | RenameFlag.NOREPLACE,
+    ]
 )
 OPEN_FLAGS = st.sampled_from(
     [
@@ -70,6 +78,19 @@ WRITES = st.lists(st.tuples(OFFSETS, LENGTHS, SEEDS), min_size=1, max_size=5)
 XATTR_NAMES = st.sampled_from([b"user.a", b"user.b", b"trusted.a", b"system.a", b"user."])
 XATTR_VALUES = st.sampled_from([b"", b"value", b"v" * 5000])
 XATTR_FLAGS = st.sampled_from([XattrFlag.NONE, XattrFlag.CREATE, XattrFlag.REPLACE])
+ACL_NAMES = st.sampled_from([acl_values.ACCESS, acl_values.DEFAULT, acl_values.DEFAULT])
+ACLS = st.sampled_from(
+    [
+        acl_values.MINIMAL,
+        acl_values.NAMED,
+        acl_values.MASKED,
+        acl_values.MANY,
+        acl_values.UNSOUND["no mask for a user"],
+        acl_values.UNSOUND["nobody"],
+        acl_values.UNSOUND["permissions"],
+        b"",
+    ]
+)
 TIMES = st.none() | st.integers(0, 10**9)
 
 
@@ -195,8 +216,10 @@ class VolumeMachine(RuleBasedStateMachine):
     ) -> None:
         (at, name), to = self._entry(pick, name), self._directory_of(new_parent)
         self._both.run(
-            door, lambda s, on: s.rename(on.node(at), name, on.node(to), new_name, flags)
+            door, lambda s, on: s.rename(on.node(at), name, on.node(to), new_name, flags, ME)
         )
+        if flags & RenameFlag.WHITEOUT:
+            self._both.make(door, lambda s, on: s.lookup(on.node(at), name))
 
     @rule(door=DOOR, parts=st.lists(NAMES | st.sampled_from([b"..", b"."]), max_size=5))
     def resolve(self, door: int, parts: list[bytes]) -> None:
@@ -248,7 +271,29 @@ class VolumeMachine(RuleBasedStateMachine):
         it = self._file(node)
         self._both.run(door, lambda s, on: s.removexattr(on.node(it), name))
 
+    @rule(door=DOOR, node=PICK, name=ACL_NAMES, value=ACLS)
+    def set_acl(self, door: int, node: int, name: bytes, value: bytes) -> None:
+        # Mostly of directories, which hand it down to what the other rules make.
+        it = self._directory_of(node) if node % 3 else self._any(node)
+        self._both.run(door, lambda s, on: s.setxattr(on.node(it), name, value))
+
+    @rule(door=DOOR, node=PICK, name=ACL_NAMES)
+    def remove_acl(self, door: int, node: int, name: bytes) -> None:
+        it = self._any(node)
+        self._both.run(door, lambda s, on: s.removexattr(on.node(it), name))
+
     # --- open files ---
+
+    @rule(door=DOOR, parent=PICK, mode=MODES, excl=st.booleans(), caller=CALLERS)
+    def tmpfile(self, door: int, parent: int, mode: int, excl: bool, caller: Caller) -> None:
+        at, flags = self._directory_of(parent), os.O_RDWR | (os.O_EXCL if excl else 0)
+        self._both.create(door, lambda s, on: s.tmpfile(on.node(at), mode, flags, caller))
+
+    @rule(door=DOOR, pick=PICK, parent=PICK, name=NAMES)
+    def link_opened(self, door: int, pick: int, parent: int, name: bytes) -> None:
+        """The way to a first name."""
+        (_, it, _), at = self._handle(pick), self._directory_of(parent)
+        self._both.run(door, lambda s, on: s.link(on.node(it), on.node(at), name))
 
     @rule(door=DOOR, parent=PICK, name=NAMES, mode=MODES, caller=CALLERS)
     def create(self, door: int, parent: int, name: bytes, mode: int, caller: Caller) -> None:
