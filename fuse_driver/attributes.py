@@ -36,8 +36,6 @@ class AttributeHandlers(Handlers):
     def setattr(self, request: Request) -> Reply | Later:
         node = self.inodes.node(request.inode)
         changes, kills_setid = requested(request)
-        if changes == NO_CHANGES:
-            return self._shown(self._session.getattr(node))
 
         def change() -> bytes:
             allowed = self._without_privilege(node, changes, kills_setid)
@@ -49,7 +47,8 @@ class AttributeHandlers(Handlers):
         self, node: int, changes: AttributeChanges, kills_setid: bool
     ) -> AttributeChanges:
         """`changes`, and those that set-id bits suffer by them."""
-        moves = changes.uid is not None or changes.gid is not None
+        # Nothing at all is what chown(2) to the same owner and group leaves of itself.
+        moves = changes == NO_CHANGES or changes.uid is not None or changes.gid is not None
         if changes.mode is not None or not (moves or kills_setid):
             return changes
         attributes = self._session.getattr(node)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from fuse_driver.handlers import Handlers
 from fuse_driver.kernel.abi import (
@@ -27,12 +29,11 @@ from fuse_driver.kernel.errors import Fault
 from fuse_driver.kernel.requests import Later, Reply, Request, answers
 from fuse_driver.setid import without_setid
 from sqlfs.errors import AlreadyExists
-from sqlfs.limits import MIB
 from sqlfs.types import AttributeChanges, Attributes, Caller
 from sqlfs.volume.session import Session
 
-# The answer to a copy counts in 32 bits.
-COPY_BYTES_MAX = 2048 * MIB - 1 * MIB
+# An access time of this age is renewed by any read (a day).
+ATIME_NS_MAX: Final = 24 * 3600 * 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,11 @@ class OpenFile:
 
 
 class FileHandlers(Handlers):
-    def __init__(self, session: Session, *, synchronous: bool = False) -> None:
+    def __init__(
+        self, session: Session, *, synchronous: bool = False, keeps_atime: bool = True
+    ) -> None:
         super().__init__(session, synchronous=synchronous)
+        self._keeps_atime = keeps_atime
         self._open_files: dict[int, OpenFile] = {}
 
     # --- opening ---
@@ -104,7 +108,8 @@ class FileHandlers(Handlers):
         flags = self._effective(flags)
         node = self.inodes.node(request.inode)
         if not flags & os.O_TRUNC:
-            return self._opened(self._session.open(node, flags), node, flags)
+            keeps_pages = not self._reading_tells(node, flags)
+            return self._opened(self._session.open(node, flags), node, flags, keeps_pages)
 
         def change() -> bytes:
             handle = self._session.open(node, flags)
@@ -114,14 +119,26 @@ class FileHandlers(Handlers):
 
         return self._changing(change)
 
+    def _reading_tells(self, node: int, flags: int) -> bool:
+        """Whether the access time, kept as relatime keeps it, is due: then the next read must
+        not be answered from the kernel's pages."""
+        if not self._keeps_atime or flags & os.O_ACCMODE == os.O_WRONLY:
+            return False
+        attributes = self._session.getattr(node)
+        atime_ns = attributes.atime_ns
+        return (
+            atime_ns <= max(attributes.mtime_ns, attributes.ctime_ns)
+            or time.time_ns() - atime_ns >= ATIME_NS_MAX
+        )
+
     def _effective(self, flags: int) -> int:
         return flags | os.O_SYNC if self._synchronous else flags
 
-    def _opened(self, handle: int, node: int, flags: int) -> bytes:
+    def _opened(self, handle: int, node: int, flags: int, keeps_pages: bool = True) -> bytes:
         durable_writes = bool(flags & (os.O_SYNC | os.O_DSYNC))
         self._open_files[handle] = OpenFile(node, durable_writes)
         # Pages of an earlier open are right still: invalidation has seen to the others.
-        return OPEN_OUT.pack(handle, FOPEN_KEEP_CACHE, 0)
+        return OPEN_OUT.pack(handle, FOPEN_KEEP_CACHE if keeps_pages else 0, 0)
 
     @answers(Opcode.RELEASE)
     def release(self, request: Request) -> Reply:

@@ -51,11 +51,12 @@ class Mount:
         attachment: Attachment,
         *,
         synchronous: bool = False,
+        keeps_atime: bool = True,
     ) -> None:
         self._session = session
         self._directory = directory
         self._attachment = attachment
-        self._operations = Operations(session, synchronous=synchronous)
+        self._operations = Operations(session, synchronous=synchronous, keeps_atime=keeps_atime)
         # A signal's handler may put into it while anything is under way.
         self._events: SimpleQueue[_Event] = SimpleQueue()
         self._over = threading.Event()

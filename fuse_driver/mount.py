@@ -88,7 +88,13 @@ def _serve(wanted: Arguments, where: Path, detach: Detach) -> int:
 def _mount(store: Store, session: Session, wanted: Arguments, where: Path, detach: Detach) -> None:
     try:
         attachment = wanted.options.attachment(wanted.file, read_only=session.read_only)
-        mount = Mount(session, where, attachment, synchronous=wanted.options.synchronous)
+        mount = Mount(
+            session,
+            where,
+            attachment,
+            synchronous=wanted.options.synchronous,
+            keeps_atime=wanted.options.keeps_atime,
+        )
 
         def ready(request_end: RequestEnd) -> None:
             store.on_unmount_request(request_end)
