@@ -46,6 +46,10 @@ class CoreLife:
                     steps,
                     [
                         (both.clone, 2),
+                        (both.tmpfile, 3),
+                        (both.link_nameless, 3),
+                        (both.whiteout, 2),
+                        (both.set_acl, 3),
                         (self._sync, 1),
                         (self._commit, 3),
                         (self._checkpoint, 3),

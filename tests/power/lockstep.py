@@ -7,8 +7,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sqlfs.types import AttributeChanges, Attributes, Caller, XattrFlag
+from sqlfs.types import AttributeChanges, Attributes, Caller, RenameFlag, XattrFlag
 from sqlfs.volume.session import Session
+from tests.contract import acl_values
 from tests.model.session import ModelSession
 from tests.power.history import History
 from tests.power.tree_state import Place, digest_of, places
@@ -16,6 +17,8 @@ from tests.power.tree_state import Place, digest_of, places
 # Few, so that verbs often meet what others made.
 _NAMES = [b"a", b"b", b"c", b"d", b"e"]
 _XATTRS = [b"user.a", b"user.b"]
+_ACL_NAMES = [acl_values.ACCESS, acl_values.DEFAULT]
+_ACLS = [acl_values.MINIMAL, acl_values.NAMED, acl_values.MASKED, b""]
 _DIRECTORY_DEPTH_MAX = 3
 _HANDLES_MAX = 5
 _PAGE_BYTES = 4096
@@ -35,10 +38,12 @@ Weighted = list[tuple[Callable[[], None], int]]
 
 @dataclass(slots=True)
 class Side:
-    """One of the two in lockstep; `handles` by numbers that both share."""
+    """One of the two in lockstep; `handles` by numbers that both share, and by the same the nodes
+    that were `nameless` when they were opened."""
 
     session: Session
     handles: dict[int, int] = field(default_factory=dict)
+    nameless: dict[int, int] = field(default_factory=dict)
 
     def node(self, path: bytes) -> int:
         return self.session.resolve(path, follow=False).node
@@ -121,12 +126,53 @@ class Lockstep:
             side.release_all()
         self._remember()
 
+    # --- verbs that not every session has: `others` may name them ---
+
     def clone(self) -> None:
         path, at, name = self._file_path(), self._directory(), self._name()
         if path is not None:
             self._both(
                 lambda side: side.session.clone(side.node(path), side.node(at), name, CALLER)
             )
+
+    def tmpfile(self) -> None:
+        at, number = self._directory(), self._new_handle()
+        if number is None:
+            return
+
+        def verb(side: Side) -> None:
+            made, side.handles[number] = side.session.tmpfile(
+                side.node(at), 0o666, os.O_RDWR, CALLER
+            )
+            side.nameless[number] = made.node
+
+        self._both(verb)
+        self._opened[number] = _Opened(os.O_RDWR, self._model.nameless[number])
+
+    def link_nameless(self) -> None:
+        at, name = self._directory(), self._name()
+        numbers = [number for number in self._model.handles if number in self._model.nameless]
+        if numbers:
+            number = self._chance.choice(numbers)
+            self._both(lambda side: side.session.link(side.nameless[number], side.node(at), name))
+
+    def whiteout(self) -> None:
+        path, to, new_name = self._any(), self._directory(), self._name()
+        if path is not None:
+            at, _, name = path.rpartition(b"/")
+            self._both(
+                lambda side: side.session.rename(
+                    side.node(at), name, side.node(to), new_name, RenameFlag.WHITEOUT, CALLER
+                )
+            )
+
+    def set_acl(self) -> None:
+        path, name, value = (
+            self._chance.choice(self._places(_is_no_symlink))[0],
+            self._chance.choice(_ACL_NAMES),
+            self._chance.choice(_ACLS),
+        )
+        self._both(lambda side: side.session.setxattr(side.node(path), name, value))
 
     # --- both ---
 

@@ -69,7 +69,10 @@ def _make(source: Session, target: Session, at: int, name: bytes, there: Attribu
 def _copy_attributes(source: Session, target: Session, there: Attributes, node: int) -> None:
     mode = stat.S_IMODE(there.mode)
     target.setattr(node, AttributeChanges(mode=mode, uid=there.uid, gid=there.gid))
-    for name in _xattrs(source, there):
+    kept = _xattrs(source, there)
+    for inherited in set(target.listxattr(node)).difference(kept):
+        target.removexattr(node, inherited)
+    for name in kept:
         target.setxattr(node, name, source.getxattr(there.node, name))
 
 
