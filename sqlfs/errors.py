@@ -69,6 +69,12 @@ class Invalid(SqlfsError):
     default_errno = errno.EINVAL
 
 
+class NoSuchRange(SqlfsError):
+    """No data, or no hole, from there on."""
+
+    default_errno = errno.ENXIO
+
+
 class NotPermitted(SqlfsError):
     default_errno = errno.EPERM
 

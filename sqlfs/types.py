@@ -93,6 +93,15 @@ class RenameFlag(IntFlag):
     WHITEOUT = 4  # leave a character device 0:0 of mode 0 at the old name, as overlayfs wants it
 
 
+class AllocateMode(IntFlag):
+    """fallocate(2)."""
+
+    GROW = 0
+    KEEP_SIZE = 1
+    PUNCH_HOLE = 2
+    ZERO_RANGE = 16
+
+
 class XattrFlag(IntFlag):
     """setxattr(2)."""
 

@@ -16,8 +16,9 @@ All methods run under the store's lock.
 from __future__ import annotations
 
 from sqlfs.chunks import ChunkPool, Reference
-from sqlfs.content import tree
+from sqlfs.content import extent, tree
 from sqlfs.content.sealing import SealJob, SealWorkers
+from sqlfs.content.splice import FAR, Part, splice
 from sqlfs.errors import FileTooBig, Invalid
 from sqlfs.limits import FILE_BYTES_MAX, INLINE_BYTES_MAX
 from sqlfs.namespace import NodeRecord
@@ -73,7 +74,7 @@ class Body:
         if not self._changed:
             return record.data_bytes
         total = record.root.length if record.root is not None else 0
-        for index in {*self._dirty, *self._jobs, *self._landed}:
+        for index in self._overlaid():
             below = tree.find(self._pool, record.root, index)
             if below is not None:
                 total -= below.length
@@ -83,6 +84,53 @@ class Body:
                 landed = self._landed[index]
                 total += landed.length if landed is not None else 0
         return total
+
+    def find_data(self, offset: int) -> int | None:
+        """Where the next bytes are, from `offset` on, that are not in a hole; None when there are
+        none.  A slot that holds but zeros is a hole.  Raises Corrupt."""
+        chunks = self._chunks(self.record.size)
+        index = self._find(offset // self._chunk_size, chunks, is_hole=False)
+        return max(offset, index * self._chunk_size) if index < chunks else None
+
+    def find_hole(self, offset: int) -> int:
+        """Where the next hole begins, from `offset` on: at the end of the file at the latest.
+        Raises Corrupt."""
+        size = self.record.size
+        index = self._find(offset // self._chunk_size, self._chunks(size), is_hole=True)
+        return max(offset, min(index * self._chunk_size, size))
+
+    def data_within(self, offset: int, length: int) -> int:
+        """Bytes that are stored for the slots that a range of the flushed content touches.
+        Raises Corrupt."""
+        if self.record.inline is not None:
+            return self.record.size
+        first, last = offset // self._chunk_size, self._chunks(offset + length)
+        return extent.bytes_within(self._pool, self.record.root, first, last)
+
+    def _find(self, index: int, end: int, *, is_hole: bool) -> int:
+        if self.record.inline is not None and not self._changed:
+            return index if _is_zero(self.record.inline) == is_hole else end
+        over = sorted(each for each in self._overlaid() if index <= each < end)
+        for limit in (*over, end):
+            # Up to there, the tree shows through.
+            root = self.record.root
+            if is_hole:
+                found = extent.first_hole(self._pool, root, index, limit, self._chunk_size)
+            else:
+                found = extent.first_chunk(self._pool, root, index, limit)
+            if found < limit or limit == end or self._is_hole(limit) == is_hole:
+                return found
+            index = limit + 1
+        return end
+
+    def _is_hole(self, index: int) -> bool:
+        """Of a slot that is overlaid."""
+        if index in self._dirty:
+            return _is_zero(self._dirty[index])
+        return index not in self._jobs and self._landed[index] is None
+
+    def _overlaid(self) -> set[int]:
+        return {*self._dirty, *self._jobs, *self._landed}
 
     def _slot(self, index: int) -> bytes | bytearray:
         """What is there; shorter than the slot where only zeros follow."""
@@ -165,8 +213,7 @@ class Body:
         index, stop = divmod(size, self._chunk_size)
         # What is damaged is met here, before anything is dropped.
         partial = self._writable(index) if stop and self._slot(index) else None
-        for beyond in [i for i in (*self._dirty, *self._jobs, *self._landed) if i >= chunks]:
-            self._forget(beyond)
+        self._forget_range(chunks, FAR)
         if partial is not None:
             before = len(partial)
             del partial[stop:]
@@ -174,6 +221,70 @@ class Body:
         if self.record.root is not None:
             self.record.root = tree.update(self._pool, self.record.root, chunks, {}, cut=True)
         self._stored_size = size
+
+    # --- ranges ---
+
+    def punch(self, offset: int, length: int) -> None:
+        """Make a hole; the size stays.  Runs inside the store's transaction.  Raises Corrupt."""
+        end = min(offset + length, self.record.size)
+        if offset >= end:
+            return
+        self._change()
+        first, head = divmod(offset, self._chunk_size)
+        last, tail = divmod(end, self._chunk_size)
+        if end == self.record.size:
+            last, tail = self._chunks(end), 0  # nothing is beyond it to be kept
+        edges: list[tuple[int, bytes]] = []
+        if head:
+            stop = tail if first == last else self._chunk_size
+            edges.append((first, self._without(first, head, stop)))
+        if tail and (first < last or not head):
+            edges.append((last, self._without(last, 0, tail)))
+        self._remove(first + (head > 0), last)
+        for index, rest in edges:
+            self._forget(index)
+            if _is_zero(rest):
+                self._land(index, None)
+            else:
+                self._dirty[index] = bytearray(rest)
+                self._workers.gauge.add(len(rest))
+
+    def _without(self, index: int, start: int, stop: int) -> bytes:
+        """A slot with zeros from `start` to `stop`."""
+        slot = self._slot(index)
+        return bytes(slot[:start]) + (
+            bytes(stop - start) + slot[stop:] if stop < len(slot) else b""
+        )
+
+    def _remove(self, first: int, last: int) -> None:
+        """Make slots from `first` to before `last` a hole.  What is damaged is met first."""
+        root = self.record.root
+        if extent.first_chunk(self._pool, root, first, last) < last:
+            assert root is not None
+            part = Part(self._pool, None)
+            self.record.root = splice(self._pool, root, root.level, first, last, part)
+        self._forget_range(first, last)
+
+    def share(self, first: int, source: Body, source_first: int, count: int) -> None:
+        """Let `count` slots from `first` on be those of `source` from `source_first` on; neither
+        a byte of them is copied.  Both bodies are flushed, and may be one; the range does not
+        begin beyond the end.  It may end with the source's last slot, whatever its length, where
+        this content then ends too.  Runs inside the store's transaction.  Raises Corrupt."""
+        assert not self._changed
+        assert not source._changed
+        record = self.record
+        begin, last = first * self._chunk_size, first + count
+        source_begin = source_first * self._chunk_size
+        assert begin <= record.size
+        end = min(last * self._chunk_size, begin + source.record.size - source_begin)
+        if end >= record.size and source_first + count == source._chunks(source.record.size):
+            last = FAR  # subtrees that reach beyond the end are equal too
+        record.size = max(record.size, end)
+        level = tree.level_for(self._chunks(record.size))
+        part = Part(self._pool, source.record.root, first - source_first)
+        record.root = splice(self._pool, record.root, level, first, last, part)
+        record.inline = None
+        self._stored_size = record.size
 
     def _open_tail(self) -> None:
         # A stored chunk at the end is as long as the file; its slot is about to become longer.
@@ -200,7 +311,7 @@ class Body:
         self._workers.gauge.add(_BODY_BYTES)
 
     def _submit(self, index: int, plain: bytes) -> None:
-        if not any(plain[:64]) and plain.count(0) == len(plain):
+        if _is_zero(plain):
             self._land(index, None)
             return
         self._jobs[index] = self._workers.submit(self._pool, plain, self)
@@ -219,6 +330,11 @@ class Body:
         landed = self._landed.pop(index, None)
         if landed is not None:
             self._pool.drop(landed)
+
+    def _forget_range(self, first: int, last: int) -> None:
+        for index in self._overlaid():
+            if first <= index < last:
+                self._forget(index)
 
     def _drop_job(self, index: int) -> None:
         job = self._jobs.pop(index, None)
@@ -288,8 +404,12 @@ class Body:
             self._workers.gauge.add(-_BODY_BYTES)
 
     def _forget_all(self) -> None:
-        for index in list({*self._dirty, *self._jobs, *self._landed}):
+        for index in self._overlaid():
             self._forget(index)
 
     def _chunks(self, size: int) -> int:
         return -(-size // self._chunk_size)
+
+
+def _is_zero(data: bytes | bytearray) -> bool:
+    return not any(data[:64]) and data.count(0) == len(data)

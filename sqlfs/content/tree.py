@@ -24,13 +24,14 @@ def level_for(chunks: int) -> int:
     return level
 
 
-def find(pool: ChunkPool, root: Reference | None, index: int) -> Reference | None:
-    """Chunk `index`, or None where there is a hole."""
+def find(pool: ChunkPool, root: Reference | None, index: int, level: int = 0) -> Reference | None:
+    """Chunk `index`, or where `level` is given, piece `index` of that level; None where there is
+    a hole, or the tree is of a lower level."""
     at = root
-    if at is not None and index >= MANIFEST_FANOUT**at.level:
+    if at is not None and (at.level < level or index >= MANIFEST_FANOUT ** (at.level - level)):
         return None
-    while at is not None and at.level:
-        slot, index = divmod(index, MANIFEST_FANOUT ** (at.level - 1))
+    while at is not None and at.level > level:
+        slot, index = divmod(index, MANIFEST_FANOUT ** (at.level - level - 1))
         entries = pool.entries(at)
         at = entries[slot] if slot < len(entries) else None
     return at

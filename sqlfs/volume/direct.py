@@ -8,14 +8,14 @@ from typing import Self
 from sqlfs.limits import NAME_BYTES_MAX, NODE_ID_MAX
 from sqlfs.types import FileSystemStatus, VolumeInfo
 from sqlfs.volume.attribute_verbs import AttributeVerbs
-from sqlfs.volume.file_verbs import FileVerbs
 from sqlfs.volume.opened import Subscription
+from sqlfs.volume.range_verbs import RangeVerbs
 from sqlfs.volume.session import Listener
 
 _BLOCK_BYTES = 4096
 
 
-class DirectSession(FileVerbs, AttributeVerbs):
+class DirectSession(RangeVerbs, AttributeVerbs):
     """:class:`sqlfs.volume.session.Session`; made by ``VolumeFile.session``."""
 
     def __enter__(self) -> Self:

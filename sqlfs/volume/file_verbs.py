@@ -85,8 +85,7 @@ class FileVerbs(NameVerbs):
                 self._open_volume.body(record).write(offset, data)
                 self._open_volume.count(size=record.size - before)
                 self._written(record, changes)
-        if file.flags & os.O_DSYNC:  # a part of O_SYNC
-            self._host.durable()
+        self._durable_if_asked(file)
         return len(data)
 
     def flush(self, handle: int) -> None:
@@ -126,6 +125,11 @@ class FileVerbs(NameVerbs):
         shared.handles[shared.last_handle] = OpenFile(record, self, flags)
         volume.users.opened(record.id)
         return shared.last_handle
+
+    def _durable_if_asked(self, file: OpenFile) -> None:
+        """Under no lock."""
+        if file.flags & os.O_DSYNC:  # a part of O_SYNC
+            self._host.durable()
 
     def _written(self, record: NodeRecord, changes: list[Change]) -> None:
         record.mtime_ns = record.ctime_ns = clock.now_ns()

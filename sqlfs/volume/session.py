@@ -132,6 +132,26 @@ class Session(Protocol):
     def write(self, handle: int, offset: int, data: bytes) -> int:
         """All of `data` at `offset` (at the end for an O_APPEND handle); returns its length."""
 
+    def allocate(self, handle: int, mode: int, offset: int, length: int) -> None:
+        """fallocate(2), `mode` being one of AllocateMode's: none or KEEP_SIZE looks for room for
+        what the range has not stored yet, without reserving it; PUNCH_HOLE with KEEP_SIZE makes
+        the range a hole; ZERO_RANGE, with KEEP_SIZE or without, does both.  Without KEEP_SIZE
+        the file grows to the range's end.  Raises NotSupported for other modes, NoSpace,
+        Invalid, FileTooBig; BadHandle where `handle` is not open for writing."""
+
+    def seek(self, handle: int, offset: int, whence: int) -> int:
+        """The first byte from `offset` on that is data (`whence` SEEK_DATA) or in a hole
+        (SEEK_HOLE); the end of the file counts as a hole.  Both are found in units of chunks, and
+        one that is all zeros is a hole.  Raises NoSuchRange, also from the end on; Invalid."""
+
+    def copy_range(
+        self, handle_in: int, offset_in: int, handle_out: int, offset_out: int, length: int
+    ) -> int:
+        """copy_file_range(2): what can be is shared, the rest copied.  Returns how many bytes;
+        fewer than `length` at the end of the source, or so that no call takes long.  Not one
+        change: others may see a part of it.  Raises Invalid for overlapping ranges of one file,
+        FileTooBig, NoSpace; BadHandle also where `handle_out` appends."""
+
     def flush(self, handle: int) -> None:
         """close(2) of one of the handle's descriptors: what it wrote is visible to every door."""
 
