@@ -86,6 +86,13 @@ def _fallocate(mode: int) -> Probe:
     return probe
 
 
+def _preallocation(place: Path) -> str | None:
+    with open(place / "file", "wb") as file:
+        libc.fallocate(file.fileno(), 0, 0, 1 << 20)
+        blocks = os.fstat(file.fileno()).st_blocks
+    return None if blocks * 512 >= 1 << 20 else f"{blocks} blocks for 1 MiB"
+
+
 def _holes(place: Path) -> str | None:
     with open(place / "file", "wb") as file:
         file.truncate(1 << 22)
@@ -157,6 +164,7 @@ PROBES: dict[str, Probe] = {
     "whiteout": _rename(libc.RENAME_WHITEOUT),
     "clone": _clone,
     "fallocate": _fallocate(0),
+    "preallocation": _preallocation,
     "punch_hole": _fallocate(libc.FALLOC_PUNCH_HOLE | libc.FALLOC_KEEP_SIZE),
     "zero_range": _fallocate(libc.FALLOC_ZERO_RANGE),
     "collapse_range": _fallocate(libc.FALLOC_COLLAPSE_RANGE),
