@@ -1,23 +1,17 @@
 """The bytes of one open or changed file.
 
-A :class:`Body` lies over the content that its node's record names.  A slot (the place of one
-chunk) is looked for in this order:
-
-1. ``dirty``: bytes being written, not sealed yet; may be shorter than the slot, zeros follow;
-2. ``jobs``: being sealed;
-3. ``landed``: stored, but in no manifest yet (None: became a hole);
-4. the record's tree.
-
-:meth:`flush` moves everything down to 4, inside the transaction that will be committed; it
-must run for all bodies before each commit, or stored chunks would be in no manifest.
-All methods run under the store's lock.
+A :class:`Body` lies over the content that its node's record names: its overlay over the
+record's tree.  :meth:`Body.flush` moves everything down into the tree, inside the transaction
+that will be committed; it must run for all bodies before each commit, or stored chunks would be
+in no manifest.  All methods run under the store's lock.
 """
 
 from __future__ import annotations
 
 from sqlfs.chunks import ChunkPool, Reference
 from sqlfs.content import extent, tree
-from sqlfs.content.sealing import SealJob, SealWorkers
+from sqlfs.content.overlay import Overlay, is_zero
+from sqlfs.content.sealing import SealWorkers
 from sqlfs.content.splice import FAR, Part, splice
 from sqlfs.errors import FileTooBig, Invalid
 from sqlfs.limits import FILE_BYTES_MAX, INLINE_BYTES_MAX
@@ -37,9 +31,7 @@ class Body:
         self._pool = pool
         self._workers = workers
         self._chunk_size = chunk_size
-        self._dirty: dict[int, bytearray] = {}
-        self._jobs: dict[int, SealJob] = {}
-        self._landed: dict[int, Reference | None] = {}
+        self._over = Overlay(pool, workers, self)
         self._changed = False
         self._stored_size = record.size  # as of the last flush
 
@@ -74,14 +66,14 @@ class Body:
         if not self._changed:
             return record.data_bytes
         total = record.root.length if record.root is not None else 0
-        for index in self._overlaid():
+        for index in self._over.slots():
             below = tree.find(self._pool, record.root, index)
             if below is not None:
                 total -= below.length
-            if index not in self._landed or index in self._dirty or index in self._jobs:
+            if self._over.plain(index) is not None:
                 total += min(self._chunk_size, record.size - index * self._chunk_size)
             else:
-                landed = self._landed[index]
+                landed = self._over.landed[index]
                 total += landed.length if landed is not None else 0
         return total
 
@@ -109,8 +101,8 @@ class Body:
 
     def _find(self, index: int, end: int, *, is_hole: bool) -> int:
         if self.record.inline is not None and not self._changed:
-            return index if _is_zero(self.record.inline) == is_hole else end
-        over = sorted(each for each in self._overlaid() if index <= each < end)
+            return index if is_zero(self.record.inline) == is_hole else end
+        over = sorted(each for each in self._over.slots() if index <= each < end)
         for limit in (*over, end):
             # Up to there, the tree shows through.
             root = self.record.root
@@ -118,28 +110,16 @@ class Body:
                 found = extent.first_hole(self._pool, root, index, limit, self._chunk_size)
             else:
                 found = extent.first_chunk(self._pool, root, index, limit)
-            if found < limit or limit == end or self._is_hole(limit) == is_hole:
+            if found < limit or limit == end or self._over.is_hole(limit) == is_hole:
                 return found
             index = limit + 1
         return end
 
-    def _is_hole(self, index: int) -> bool:
-        """Of a slot that is overlaid."""
-        if index in self._dirty:
-            return _is_zero(self._dirty[index])
-        return index not in self._jobs and self._landed[index] is None
-
-    def _overlaid(self) -> set[int]:
-        return {*self._dirty, *self._jobs, *self._landed}
-
     def _slot(self, index: int) -> bytes | bytearray:
         """What is there; shorter than the slot where only zeros follow."""
-        dirty = self._dirty.get(index)
-        if dirty is not None:
-            return dirty
-        job = self._jobs.get(index)
-        if job is not None:
-            return job.plain
+        plain = self._over.plain(index)
+        if plain is not None:
+            return plain
         reference = self._stored(index)
         if reference is not None:
             return self._pool.read(reference)
@@ -148,8 +128,8 @@ class Body:
         return b""
 
     def _stored(self, index: int) -> Reference | None:
-        if index in self._landed:
-            return self._landed[index]
+        if index in self._over.landed:
+            return self._over.landed[index]
         return tree.find(self._pool, self.record.root, index)
 
     # --- writing ---
@@ -175,13 +155,13 @@ class Body:
     def _write_slot(self, index: int, start: int, piece: memoryview, old_size: int) -> None:
         stop = start + len(piece)
         if len(piece) == self._chunk_size:
-            self._forget(index)
-            self._submit(index, bytes(piece))
+            self._over.forget(index)
+            self._over.submit(index, bytes(piece))
             return
         if start == 0 and index * self._chunk_size + stop >= old_size:
             # Nothing that is there outlives the write: no need to load it.
-            self._forget(index)
-            self._dirty[index] = bytearray()
+            self._over.forget(index)
+            self._over.open(index, b"")
         buffer = self._writable(index)
         before = len(buffer)
         if before < start:
@@ -190,7 +170,7 @@ class Body:
         self._workers.gauge.add(len(buffer) - before)
         if len(buffer) == self._chunk_size and stop == self._chunk_size:
             # The usual end of a sequential writer's slot.
-            self._submit(index, bytes(self._take_dirty(index)))
+            self._over.submit(index, bytes(self._over.take(index)))
 
     def truncate(self, size: int) -> None:
         """Cut or extend by a hole; runs inside the store's transaction.  Raises Invalid,
@@ -213,7 +193,7 @@ class Body:
         index, stop = divmod(size, self._chunk_size)
         # What is damaged is met here, before anything is dropped.
         partial = self._writable(index) if stop and self._slot(index) else None
-        self._forget_range(chunks, FAR)
+        self._over.forget_range(chunks, FAR)
         if partial is not None:
             before = len(partial)
             del partial[stop:]
@@ -242,12 +222,11 @@ class Body:
             edges.append((last, self._without(last, 0, tail)))
         self._remove(first + (head > 0), last)
         for index, rest in edges:
-            self._forget(index)
-            if _is_zero(rest):
-                self._land(index, None)
+            self._over.forget(index)
+            if is_zero(rest):
+                self._over.submit(index, rest)
             else:
-                self._dirty[index] = bytearray(rest)
-                self._workers.gauge.add(len(rest))
+                self._over.open(index, rest)
 
     def _without(self, index: int, start: int, stop: int) -> bytes:
         """A slot with zeros from `start` to `stop`."""
@@ -263,7 +242,7 @@ class Body:
             assert root is not None
             part = Part(self._pool, None)
             self.record.root = splice(self._pool, root, root.level, first, last, part)
-        self._forget_range(first, last)
+        self._over.forget_range(first, last)
 
     def share(self, first: int, source: Body, source_first: int, count: int) -> None:
         """Let `count` slots from `first` on be those of `source` from `source_first` on; neither
@@ -274,17 +253,17 @@ class Body:
         assert not source._changed
         record = self.record
         begin, last = first * self._chunk_size, first + count
-        source_begin = source_first * self._chunk_size
+        source_size = source.record.size
         assert begin <= record.size
-        end = min(last * self._chunk_size, begin + source.record.size - source_begin)
-        if end >= record.size and source_first + count == source._chunks(source.record.size):
+        end = min(last * self._chunk_size, begin + source_size - source_first * self._chunk_size)
+        size = max(record.size, end)
+        if end == size and source_first + count == self._chunks(source_size):
             last = FAR  # subtrees that reach beyond the end are equal too
-        record.size = max(record.size, end)
-        level = tree.level_for(self._chunks(record.size))
         part = Part(self._pool, source.record.root, first - source_first)
+        level = tree.level_for(self._chunks(size))
         record.root = splice(self._pool, record.root, level, first, last, part)
         record.inline = None
-        self._stored_size = record.size
+        record.size = self._stored_size = size
 
     def _open_tail(self) -> None:
         # A stored chunk at the end is as long as the file; its slot is about to become longer.
@@ -293,75 +272,23 @@ class Body:
             self._writable(index)
 
     def _writable(self, index: int) -> bytearray:
-        buffer = self._dirty.get(index)
-        if buffer is None:
-            buffer = bytearray(self._slot(index))
-            self._drop_job(index)
-            self._dirty[index] = buffer
-            self._workers.gauge.add(len(buffer))
-        return buffer
+        buffer = self._over.dirty.get(index)
+        return self._over.open(index, self._slot(index)) if buffer is None else buffer
 
     def _change(self) -> None:
         if self._changed:
             return
         if self.record.inline is not None:
-            self._dirty[0] = bytearray(self.record.inline)
-            self._workers.gauge.add(len(self.record.inline))
+            self._over.open(0, self.record.inline)
         self._changed = True
         self._workers.gauge.add(_BODY_BYTES)
-
-    def _submit(self, index: int, plain: bytes) -> None:
-        if _is_zero(plain):
-            self._land(index, None)
-            return
-        self._jobs[index] = self._workers.submit(self._pool, plain, self)
-        self._workers.gauge.add(len(plain))
-
-    def _take_dirty(self, index: int) -> bytearray:
-        buffer = self._dirty.pop(index)
-        self._workers.gauge.add(-len(buffer))
-        return buffer
-
-    def _forget(self, index: int) -> None:
-        """Drop what lies over the tree in a slot, which then shows through again."""
-        if index in self._dirty:
-            self._take_dirty(index)
-        self._drop_job(index)
-        landed = self._landed.pop(index, None)
-        if landed is not None:
-            self._pool.drop(landed)
-
-    def _forget_range(self, first: int, last: int) -> None:
-        for index in self._overlaid():
-            if first <= index < last:
-                self._forget(index)
-
-    def _drop_job(self, index: int) -> None:
-        job = self._jobs.pop(index, None)
-        if job is not None:
-            self._workers.gauge.add(-len(job.plain))
 
     # --- storing ---
 
     def land(self, *, wait: bool, limit: int = 1 << 30) -> int:
         """Store what has been sealed, up to `limit` chunks; returns how many.  With `wait`, also
         what is being sealed.  Runs inside the store's transaction."""
-        stored = 0
-        for index, job in list(self._jobs.items()):
-            if stored >= limit:
-                break
-            if wait or job.result.done():
-                reference = self._pool.add(job.result.result())
-                self._drop_job(index)
-                self._land(index, reference)
-                stored += 1
-        return stored
-
-    def _land(self, index: int, reference: Reference | None) -> None:
-        old = self._landed.get(index)
-        if old is not None:
-            self._pool.drop(old)
-        self._landed[index] = reference
+        return self._over.land(wait=wait, limit=limit)
 
     def flush(self) -> None:
         """Bring the record's content up to date.  Runs inside the store's transaction.
@@ -373,15 +300,16 @@ class Body:
         if record.size <= INLINE_BYTES_MAX:
             self._flush_inline()
         else:
-            for index in list(self._dirty):
+            for index in list(self._over.dirty):
                 slot_bytes = min(self._chunk_size, record.size - index * self._chunk_size)
-                self._submit(index, bytes(self._take_dirty(index).ljust(slot_bytes, b"\0")))
+                self._over.submit(index, bytes(self._over.take(index).ljust(slot_bytes, b"\0")))
             self.land(wait=True)
             chunks = self._chunks(record.size)
-            tree.check(self._pool, record.root, self._landed)
-            record.root = tree.update(self._pool, record.root, chunks, self._landed, cut=False)
+            landed = self._over.landed
+            tree.check(self._pool, record.root, landed)
+            record.root = tree.update(self._pool, record.root, chunks, landed, cut=False)
             record.inline = None
-            self._landed = {}
+            landed.clear()
         self._changed = False
         self._stored_size = record.size
         self._workers.gauge.add(-_BODY_BYTES)
@@ -389,7 +317,7 @@ class Body:
     def _flush_inline(self) -> None:
         record = self.record
         data = self.read(0, record.size)
-        self._forget_all()
+        self._over.forget_range(0, FAR)
         if record.root is not None:
             self._pool.drop(record.root)
         record.root = None
@@ -397,19 +325,11 @@ class Body:
 
     def abandon(self) -> None:
         """Drop everything that isn't stored: back to the last flush."""
-        self._forget_all()
+        self._over.forget_range(0, FAR)
         self.record.size = self._stored_size
         if self._changed:
             self._changed = False
             self._workers.gauge.add(-_BODY_BYTES)
 
-    def _forget_all(self) -> None:
-        for index in self._overlaid():
-            self._forget(index)
-
     def _chunks(self, size: int) -> int:
         return -(-size // self._chunk_size)
-
-
-def _is_zero(data: bytes | bytearray) -> bool:
-    return not any(data[:64]) and data.count(0) == len(data)
