@@ -17,15 +17,26 @@ from sqlfs.errors import UsageError
 
 EPILOG = """\
 mount options (-o, separated by commas):
-  ro, rw                   read-only, read-write
-  sync, async              make every change durable before it is answered, or not
-  noatime, nodev, nosuid, noexec, atime, dev, suid, exec   as in mount(8)
-  allow_other              let other users in (given when root mounts)
-  nonempty                 mount on a directory that is not empty
-  fsname=NAME              what the list of mounts shows (default: FILE)
-  volume=, passphrase-file=, passphrase-env=, log=         as the options above
-Options for mount(8) and boot scripts (defaults, auto, nofail, _netdev, user, x-..., ...) are
-accepted.
+  ro, rw                read-only, read-write
+  sync, async           make every change durable before it is answered, or not
+  dirsync               make changes of directories durable before they are answered
+  atime, noatime        keep access times as relatime does, or not
+  diratime, nodiratime  with noatime only, which says it already
+  dev, nodev, suid, nosuid, exec, noexec, symfollow, nosymfollow
+                        as in mount(8); nodev and nosuid unless mount(8) is the caller
+  allow_other           let other users in (given when root mounts)
+  uid=U, gid=G          show everything as this user's and this group's (names or numbers)
+  umask=M               show everything with the permissions that are not in M (octal)
+  subdir=PATH           show the directory PATH of the volume as the root
+  fsname=NAME           what the list of mounts shows (default: FILE)
+  nonempty              mount on a directory that is not empty
+  auto_unmount          take the mount off when its process dies
+  remount               give the mount on DIR other flags of mount(8): ro, rw, nosuid, ...
+  volume=V, passphrase-file=F, passphrase-env=VAR, log=FILE
+                        as the options above
+Options for mount(8) and boot scripts (defaults, noauto, nofail, _netdev, user, x-..., ...) and
+those that tune other FUSE file systems (max_read=, attr_timeout=, kernel_cache, ...) are accepted
+and change nothing.
 
 exit codes: 0 mounted, 1 failed, 2 usage, 3 not found, 4 wrong passphrase or no permission,
             5 damaged, 6 in use, 7 not a volume file or an unsupported format
@@ -47,15 +58,18 @@ class Arguments:
     log: Path | None
 
 
-class _Parser(argparse.ArgumentParser):
+class OneLineParser(argparse.ArgumentParser):
+    """Whose errors are raised, as UsageError."""
+
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}: see sqlfs-mount --help")
+        raise UsageError(f"{message}: see {self.prog} --help")
 
 
-def parse(argv: Sequence[str]) -> Arguments:
-    """Read the command line, without the program's name.  Raises UsageError."""
+def parse(argv: Sequence[str], *, sloppy: bool = False) -> Arguments:
+    """Read the command line, without the program's name.  `sloppy`: mount options that nobody
+    knows are no error.  Raises UsageError."""
     given = _parser().parse_args(argv)
-    mount_options = options.parse(given.o)
+    mount_options = options.parse(given.o, sloppy=sloppy)
     file, volume = split_source(given.source, given.volume or mount_options.volume)
     passphrase = passphrase_source(given)
     if not passphrase.is_given:
@@ -91,7 +105,7 @@ def split_source(source: str, volume: str | None) -> tuple[Path, str | None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = OneLineParser(
         prog="sqlfs-mount",
         description="Mount a volume of FILE on the directory DIR; both FILE and the volume are "
         "made when they do not exist.",

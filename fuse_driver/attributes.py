@@ -30,12 +30,14 @@ class AttributeHandlers(Handlers):
     def statx(self, request: Request) -> Reply:
         attributes = self._session.getattr(self.inodes.node(request.inode))
         self._note(attributes)
-        return replies.extended_attributes(request.inode, attributes)
+        return replies.extended_attributes(request.inode, self._viewed(attributes))
 
     @answers(Opcode.SETATTR)
     def setattr(self, request: Request) -> Reply | Later:
         node = self.inodes.node(request.inode)
         changes, kills_setid = requested(request)
+        if self._view is not None:
+            changes = self._view.stored(changes)
 
         def change() -> bytes:
             allowed = self._without_privilege(node, changes, kills_setid)

@@ -28,6 +28,7 @@ from fuse_driver.kernel.abi import (
 from fuse_driver.kernel.errors import Fault
 from fuse_driver.kernel.requests import Later, Reply, Request, answers
 from fuse_driver.setid import without_setid
+from fuse_driver.view import View
 from sqlfs.errors import AlreadyExists
 from sqlfs.types import AttributeChanges, Attributes, Caller
 from sqlfs.volume.session import Session
@@ -46,9 +47,17 @@ class OpenFile:
 
 class FileHandlers(Handlers):
     def __init__(
-        self, session: Session, *, synchronous: bool = False, keeps_atime: bool = True
+        self,
+        session: Session,
+        *,
+        synchronous: bool = False,
+        synchronous_names: bool = False,
+        view: View | None = None,
+        keeps_atime: bool = True,
     ) -> None:
-        super().__init__(session, synchronous=synchronous)
+        super().__init__(
+            session, synchronous=synchronous, synchronous_names=synchronous_names, view=view
+        )
         self._keeps_atime = keeps_atime
         self._open_files: dict[int, OpenFile] = {}
 
@@ -75,7 +84,7 @@ class FileHandlers(Handlers):
     ) -> Reply | Later:
         flags, mode, umask, _ = request.fields(CREATE_IN)
         flags = self._effective(flags)
-        name, caller = request.name(CREATE_IN), request.caller(umask)
+        name, caller = request.name(CREATE_IN), self._maker(request, umask)
         parent = self.inodes.node(request.inode)
 
         def change() -> bytes:
@@ -87,7 +96,7 @@ class FileHandlers(Handlers):
                 raise
             return entry + self._opened(handle, attributes.node, flags)
 
-        return self._changing(change)
+        return self._changing_names(change)
 
     def _create_or_open(
         self, parent: int, name: bytes, mode: int, flags: int, caller: Caller

@@ -14,9 +14,10 @@ from typing import Final
 
 from fuse_driver import replies
 from fuse_driver.inodes import Inodes
-from fuse_driver.kernel.requests import Later, Reply
+from fuse_driver.kernel.requests import Later, Reply, Request
 from fuse_driver.setid import has_setid
-from sqlfs.types import Attributes
+from fuse_driver.view import View
+from sqlfs.types import Attributes, Caller
 from sqlfs.volume.session import Session
 
 # Apart, so that writers that wait for room leave threads to the syncs that make it.
@@ -27,13 +28,24 @@ WAITING_THREADS_MAX: Final = 32
 class Handlers:
     """State and steps common to every family of requests.
 
-    `synchronous` (mount option sync) makes every change durable before it is answered.
+    `synchronous` (mount option sync) makes every change durable before it is answered,
+    `synchronous_names` (dirsync) those of directories.  Without a `view` all is shown as it is
+    stored.
     """
 
-    def __init__(self, session: Session, *, synchronous: bool = False) -> None:
+    def __init__(
+        self,
+        session: Session,
+        *,
+        synchronous: bool = False,
+        synchronous_names: bool = False,
+        view: View | None = None,
+    ) -> None:
         self._session = session
         self.inodes = Inodes(session)
         self._synchronous = synchronous
+        self._synchronous_names = synchronous or synchronous_names
+        self._view = view
         # Nodes that the kernel was shown with set-id bits.  Any thread may add or discard one.
         self._setid_nodes: set[int] = set()
         self._syncing = ThreadPoolExecutor(SYNCING_THREADS_MAX, "sqlfs-sync")
@@ -44,16 +56,24 @@ class Handlers:
 
         `work` returns the answer, if there is more to say than that it is done.
         """
-        if not self._synchronous and not self._session.congested():
-            return work() or b""
-        return Later(lambda: self._change_at_leisure(work), self._waiting)
+        return self._change(work, self._synchronous)
 
-    def _change_at_leisure(self, work: Callable[[], bytes | None]) -> bytes:
-        self._session.wait_uncongested()
-        reply = work() or b""
-        if self._synchronous:
-            self._session.sync()
-        return reply
+    def _changing_names(self, work: Callable[[], bytes | None]) -> Reply | Later:
+        """As :meth:`_changing`, for what changes directories."""
+        return self._change(work, self._synchronous_names)
+
+    def _change(self, work: Callable[[], bytes | None], synchronous: bool) -> Reply | Later:
+        if not synchronous and not self._session.congested():
+            return work() or b""
+
+        def change_at_leisure() -> bytes:
+            self._session.wait_uncongested()
+            reply = work() or b""
+            if synchronous:
+                self._session.sync()
+            return reply
+
+        return Later(change_at_leisure, self._waiting)
 
     def _durably(self, work: Callable[[], None]) -> Later:
         """The way of a verb that waits for the disk."""
@@ -67,13 +87,21 @@ class Handlers:
     def _shown(self, attributes: Attributes) -> bytes:
         """The answer to a request for attributes."""
         self._note(attributes)
-        return replies.attributes(self.inodes.inode(attributes.node), attributes)
+        return replies.attributes(self.inodes.inode(attributes.node), self._viewed(attributes))
 
     def _looked_up(self, attributes: Attributes) -> bytes:
         """The answer to a request for a node: the kernel will remember it."""
         self.inodes.remember(attributes.node)
         self._note(attributes)
-        return replies.entry(self.inodes.inode(attributes.node), attributes)
+        return replies.entry(self.inodes.inode(attributes.node), self._viewed(attributes))
+
+    def _viewed(self, stored: Attributes) -> Attributes:
+        return stored if self._view is None else self._view.shown(stored)
+
+    def _maker(self, request: Request, umask: int = 0) -> Caller:
+        """On whose behalf a request makes a node."""
+        caller = request.caller(umask)
+        return caller if self._view is None else self._view.maker(caller)
 
     def _note(self, attributes: Attributes) -> None:
         if has_setid(attributes):

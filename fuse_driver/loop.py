@@ -19,6 +19,7 @@ from fuse_driver.kernel.device import Device
 from fuse_driver.kernel.requests import handlers_of
 from fuse_driver.kernel.serving import Serving
 from fuse_driver.operations import Operations
+from fuse_driver.view import View
 from sqlfs.errors import MountFailed
 from sqlfs.volume.session import Session
 
@@ -51,12 +52,20 @@ class Mount:
         attachment: Attachment,
         *,
         synchronous: bool = False,
+        synchronous_names: bool = False,
+        view: View | None = None,
         keeps_atime: bool = True,
     ) -> None:
         self._session = session
         self._directory = directory
         self._attachment = attachment
-        self._operations = Operations(session, synchronous=synchronous, keeps_atime=keeps_atime)
+        self._operations = Operations(
+            session,
+            synchronous=synchronous,
+            synchronous_names=synchronous_names,
+            view=view,
+            keeps_atime=keeps_atime,
+        )
         # A signal's handler may put into it while anything is under way.
         self._events: SimpleQueue[_Event] = SimpleQueue()
         self._over = threading.Event()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 
-from fuse_driver import arguments, daemon, logs, mountpoint, process
+from fuse_driver import arguments, auto_unmount, daemon, logs, mountpoint, process
 from fuse_driver.arguments import Arguments
 from fuse_driver.daemon import Detach
 from fuse_driver.kernel.attach import DEVICE
-from fuse_driver.loop import Mount, RequestEnd
+from fuse_driver.loop import END_SIGNALS, Mount, RequestEnd
+from fuse_driver.remount import remount
 from fuse_driver.volumes import early_passphrase, open_session, open_store
 from sqlfs.cli.exits import Exit, exit_code
 from sqlfs.errors import MountFailed, SqlfsError, UsageError
@@ -27,10 +29,18 @@ def run() -> None:
     sys.exit(main(sys.argv[1:]))
 
 
-def main(argv: list[str]) -> int:
-    """Mount as `argv` says; the exit code.  Errors are one line on standard error."""
+def main(argv: list[str], *, sloppy: bool = False, fake: bool = False) -> int:
+    """Mount as `argv` says; the exit code.  Errors are one line on standard error.
+
+    `sloppy`: mount options that nobody knows are no error.  `fake`: all but the mounting.
+    """
     try:
-        wanted = arguments.parse(argv)
+        wanted = arguments.parse(argv, sloppy=sloppy)
+        if fake:
+            return Exit.OK
+        if wanted.options.remount:
+            remount(wanted.directory, wanted.options)
+            return Exit.OK
         _check_device()
         where = mountpoint.prepare(wanted.directory, nonempty=wanted.options.nonempty)
         _check_apart(wanted.file, where)
@@ -61,12 +71,14 @@ def _check_apart(file: Path, where: Path) -> None:
 def _serve(wanted: Arguments, where: Path, detach: Detach) -> int:
     """Open, mount, answer until the end, close.  The exit code."""
     try:
+        if wanted.options.auto_unmount:
+            auto_unmount.after_death(where)
         process.settle()
         logs.start(wanted.log, foreground=wanted.foreground)
         passphrase = early_passphrase(wanted)
-        store = open_store(wanted, _say)
+        store = open_store(wanted, say)
         try:
-            session = open_session(store, wanted, passphrase, where, _say)
+            session = open_session(store, wanted, passphrase, where, say)
             _mount(store, session, wanted, where, detach)
         finally:
             store.close()
@@ -75,11 +87,11 @@ def _serve(wanted: Arguments, where: Path, detach: Detach) -> int:
             log.error("%s", error.message)
         return _refuse(error)
     except KeyboardInterrupt:
-        _say("interrupted")
+        say("interrupted")
         return Exit.INTERRUPTED
     except Exception as error:
         log.exception("unexpected failure")
-        _say(f"unexpected failure: {error!r}")
+        say(f"unexpected failure: {error!r}")
         return Exit.FAILED
     log.info("closed %s", wanted.file)
     return Exit.OK
@@ -87,13 +99,15 @@ def _serve(wanted: Arguments, where: Path, detach: Detach) -> int:
 
 def _mount(store: Store, session: Session, wanted: Arguments, where: Path, detach: Detach) -> None:
     try:
-        attachment = wanted.options.attachment(wanted.file, read_only=session.read_only)
+        options = wanted.options
         mount = Mount(
             session,
             where,
-            attachment,
-            synchronous=wanted.options.synchronous,
-            keeps_atime=wanted.options.keeps_atime,
+            options.attachment(wanted.file, read_only=session.read_only),
+            synchronous=options.synchronous,
+            synchronous_names=options.synchronous_names,
+            view=options.view,
+            keeps_atime=options.keeps_atime,
         )
 
         def ready(request_end: RequestEnd) -> None:
@@ -104,13 +118,17 @@ def _mount(store: Store, session: Session, wanted: Arguments, where: Path, detac
         mount.run(ready)
         log.info("unmounted %s", where)
     finally:
+        # The end is under way.  Service managers send their signal when the mount has gone, not
+        # when the file is whole.
+        for number in END_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         session.close()
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
     print(f"sqlfs-mount: {line}", file=sys.stderr)
 
 
 def _refuse(error: SqlfsError) -> int:
-    _say(error.message)
+    say(error.message)
     return exit_code(error)

@@ -70,26 +70,26 @@ class NameHandlers(Handlers):
     @answers(Opcode.MKNOD)
     def mknod(self, request: Request) -> Reply | Later:
         mode, rdev, umask, _ = request.fields(MKNOD_IN)
-        name, caller = request.name(MKNOD_IN), request.caller(umask)
+        name, caller = request.name(MKNOD_IN), self._maker(request, umask)
         parent = self.inodes.node(request.inode)
-        return self._changing(
+        return self._changing_names(
             lambda: self._looked_up(self._session.mknod(parent, name, mode, rdev, caller))
         )
 
     @answers(Opcode.MKDIR)
     def mkdir(self, request: Request) -> Reply | Later:
         mode, umask = request.fields(MKDIR_IN)
-        name, caller = request.name(MKDIR_IN), request.caller(umask)
+        name, caller = request.name(MKDIR_IN), self._maker(request, umask)
         parent = self.inodes.node(request.inode)
-        return self._changing(
+        return self._changing_names(
             lambda: self._looked_up(self._session.mkdir(parent, name, mode, caller))
         )
 
     @answers(Opcode.SYMLINK)
     def symlink(self, request: Request) -> Reply | Later:
         name, target = request.names()
-        parent, caller = self.inodes.node(request.inode), request.caller()
-        return self._changing(
+        parent, caller = self.inodes.node(request.inode), self._maker(request)
+        return self._changing_names(
             lambda: self._looked_up(self._session.symlink(parent, name, target, caller))
         )
 
@@ -98,17 +98,17 @@ class NameHandlers(Handlers):
         (inode,) = request.fields(LINK_IN)
         name = request.name(LINK_IN)
         node, parent = self.inodes.node(inode), self.inodes.node(request.inode)
-        return self._changing(lambda: self._looked_up(self._session.link(node, parent, name)))
+        return self._changing_names(lambda: self._looked_up(self._session.link(node, parent, name)))
 
     @answers(Opcode.UNLINK)
     def unlink(self, request: Request) -> Reply | Later:
         parent, name = self.inodes.node(request.inode), request.name()
-        return self._changing(lambda: self._session.unlink(parent, name))
+        return self._changing_names(lambda: self._session.unlink(parent, name))
 
     @answers(Opcode.RMDIR)
     def rmdir(self, request: Request) -> Reply | Later:
         parent, name = self.inodes.node(request.inode), request.name()
-        return self._changing(lambda: self._session.rmdir(parent, name))
+        return self._changing_names(lambda: self._session.rmdir(parent, name))
 
     @answers(Opcode.RENAME)
     def rename(self, request: Request) -> Reply | Later:
@@ -124,6 +124,8 @@ class NameHandlers(Handlers):
         self, request: Request, directory: int, names: tuple[bytes, bytes], flags: RenameFlag
     ) -> Reply | Later:
         old, new = names
-        caller = request.caller()
+        caller = self._maker(request)
         source, target = self.inodes.node(request.inode), self.inodes.node(directory)
-        return self._changing(lambda: self._session.rename(source, old, target, new, flags, caller))
+        return self._changing_names(
+            lambda: self._session.rename(source, old, target, new, flags, caller)
+        )

@@ -18,6 +18,7 @@ from fuse_driver.kernel.abi import (
 )
 from fuse_driver.kernel.errors import Fault
 from fuse_driver.kernel.requests import Later, Reply, Request, answers
+from sqlfs.namespace import ACL_NAMES
 from sqlfs.types import AttributeChanges, XattrFlag
 
 
@@ -25,8 +26,10 @@ class XattrHandlers(Handlers):
     @answers(Opcode.GETXATTR)
     def getxattr(self, request: Request) -> Reply:
         room, _ = request.fields(GETXATTR_IN)
-        value = self._session.getxattr(self.inodes.node(request.inode), request.name(GETXATTR_IN))
-        return _sized(value, room)
+        name = request.name(GETXATTR_IN)
+        if self._is_hidden(name):
+            raise Fault(errno.ENODATA)
+        return _sized(self._session.getxattr(self.inodes.node(request.inode), name), room)
 
     @answers(Opcode.LISTXATTR)
     def listxattr(self, request: Request) -> Reply:
@@ -34,6 +37,7 @@ class XattrHandlers(Handlers):
         names = self._session.listxattr(self.inodes.node(request.inode))
         if request.uid != 0:
             names = [name for name in names if not name.startswith(b"trusted.")]
+        names = [name for name in names if not self._is_hidden(name)]
         return _sized(b"".join(name + b"\0" for name in names), room)
 
     @answers(Opcode.SETXATTR)
@@ -42,6 +46,8 @@ class XattrHandlers(Handlers):
         tail = bytes(request.body[SETXATTR_IN.size :])
         name, value = tail[: -size - 1], tail[len(tail) - size :]
         node = self.inodes.node(request.inode)
+        if self._is_hidden(name):
+            raise Fault(errno.EOPNOTSUPP)
 
         def change() -> bytes:
             self._session.setxattr(node, name, value, XattrFlag(flags))
@@ -60,7 +66,13 @@ class XattrHandlers(Handlers):
     @answers(Opcode.REMOVEXATTR)
     def removexattr(self, request: Request) -> Reply | Later:
         node, name = self.inodes.node(request.inode), request.name()
+        if self._is_hidden(name):
+            raise Fault(errno.ENODATA)
         return self._changing(lambda: self._session.removexattr(node, name))
+
+    def _is_hidden(self, name: bytes) -> bool:
+        """An ACL says nothing where the view has permissions of its own."""
+        return self._view is not None and self._view.hides_acls and name in ACL_NAMES
 
 
 def _sized(value: bytes, room: int) -> bytes:

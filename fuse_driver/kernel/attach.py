@@ -27,9 +27,12 @@ MOUNT_FLAGS: Final = {
     "noexec": 1 << 3,
     "sync": 1 << 4,
     "dirsync": 1 << 7,
+    "nosymfollow": 1 << 8,
     "noatime": 1 << 10,
     "nodiratime": 1 << 11,
 }
+
+_REMOUNT: Final = 1 << 5
 
 _HELPER: Final = "fusermount3"
 
@@ -77,12 +80,11 @@ def _mount(descriptor: int, directory: Path, wanted: Attachment) -> None:
 
 
 def remount(directory: Path, flags: frozenset[str]) -> None:
-    """Give the mount on `directory` other `flags`.  Raises MountFailed."""
-    number_of_remount = 1 << 5
-    bits = sum(MOUNT_FLAGS[word] for word in flags) | number_of_remount
+    """Give the mount on `directory` these `flags` and no others.  Raises OSError."""
+    bits = sum(MOUNT_FLAGS[word] for word in flags) | _REMOUNT
     if _libc.mount(None, os.fsencode(directory), None, bits, None) != 0:
         number = ctypes.get_errno()
-        raise MountFailed(f"cannot remount {directory}: {os.strerror(number)}", errno_=number)
+        raise OSError(number, os.strerror(number))
 
 
 def _ask_helper(directory: Path, wanted: Attachment) -> int:

@@ -18,6 +18,7 @@ class KernelMount:
     where: str
     source: str  # the volume file, unless its mounter said otherwise
     read_only: bool
+    flags: frozenset[str] = frozenset()  # all words the kernel has for it
 
 
 def kernel_mounts() -> list[KernelMount]:
@@ -26,10 +27,10 @@ def kernel_mounts() -> list[KernelMount]:
     for row in Path("/proc/self/mountinfo").read_bytes().splitlines():
         # Fields of proc(5): ... 4 the mountpoint, 5 options, some more, "-", type, source, ...
         fields = row.split(b" ")
-        kind, source = fields[fields.index(b"-", 6) + 1 :][:2]
+        kind, source, others = fields[fields.index(b"-", 6) + 1 :]
         if kind == FILE_SYSTEM_TYPE.encode():
-            read_only = b"ro" in fields[5].split(b",")
-            found.append(KernelMount(_plain(fields[4]), _plain(source), read_only))
+            flags = frozenset(os.fsdecode(fields[5] + b"," + others).split(","))
+            found.append(KernelMount(_plain(fields[4]), _plain(source), "ro" in flags, flags))
     return found
 
 

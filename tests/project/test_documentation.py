@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 
 import pytest
 
+from fuse_driver import arguments, options
 from sqlfs.cli.exits import Exit
 from sqlfs.cli.main import COMMANDS
 from tests.project import ROOT
@@ -84,27 +84,20 @@ def option_names(module: Module) -> set[str]:
 
 
 def mount_options() -> set[str]:
-    """Every word that -o knows: those that are matched, and those that are listed."""
-    (module,) = modules("fuse_driver/options.py")
-    matched = {
-        node.value.value
-        for node in ast.walk(module.tree)
-        if isinstance(node, ast.MatchValue) and isinstance(node.value, ast.Constant)
-    }
-    assert {"ro", "nonempty", "volume"} <= matched
-    return {str(word) for word in matched} - {"", "="} | _listed(module)
+    """The words of -o that do something, those with a value ending in `=`."""
+    return {*options.WORDS, *(f"{name}=" for name in options.VALUES)}
 
 
-def _listed(module: Module) -> set[str]:
-    """The words of the module's constants: pairs with and without `no`, and what is ignored."""
-    words: dict[str, set[str]] = {}
-    for node in module.tree.body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            assert node.value is not None
-            values = (each for each in ast.walk(node.value) if isinstance(each, ast.Constant))
-            words[node.target.id] = {str(each.value) for each in values}
-    pairs = words["_PAIRS"]
-    return pairs | {f"no{word}" for word in pairs} | words["_IGNORED"] | words["_IGNORED_PREFIXES"]
+def accepted_options() -> set[str]:
+    """The words of -o that change nothing, in the same form."""
+    words = options.IGNORED | options.FUSE_IGNORED | set(options.IGNORED_PREFIXES)
+    return words | {f"{name}=" for name in options.FUSE_IGNORED_VALUES}
+
+
+def first_column(table: str, row: str) -> set[str]:
+    """The mount options that the rows of a table begin with."""
+    cells = re.findall(row, table, re.MULTILINE)
+    return {word for cell in cells for word in re.findall(r"(?<![\w-])([a-z_-]+=?)", cell)}
 
 
 def test_every_command_is_documented() -> None:
@@ -116,13 +109,21 @@ def test_every_exit_code_is_documented() -> None:
 
 
 def test_every_option_of_sqlfs_mount_is_documented() -> None:
-    (arguments,) = modules("fuse_driver/arguments.py")
+    (mounting,) = modules("fuse_driver/arguments.py")
     (secrets,) = modules("sqlfs/cli/secrets.py")
-    offered = option_names(arguments) | option_names(secrets)
+    offered = option_names(mounting) | option_names(secrets)
     assert "--encrypt" in offered
     assert offered <= in_tables(r"--[a-z-]+")
 
 
-@pytest.mark.parametrize("option", sorted(mount_options()))
-def test_every_mount_option_is_documented(option: str) -> None:
-    assert re.search(rf"`{re.escape(option)}(=?[A-Z…]+)?`", README)
+def test_readme_and_help_name_the_same_mount_options() -> None:
+    _, _, table = arguments.EPILOG.partition("mount options")
+    assert first_column(table, r"^  ([a-z](?:\S| \S)*)") == mount_options()
+    _, _, table = README.partition("| mount option |")
+    table, _, _ = table.partition("\n\n")
+    assert first_column(table, r"^\| ([^|]+) \|") == mount_options()
+
+
+@pytest.mark.parametrize("option", sorted(accepted_options() | set(options.REFUSED)))
+def test_readme_names_every_mount_option_that_is_accepted_or_refused(option: str) -> None:
+    assert re.search(rf"`{re.escape(option)}(=?…)?`", README)
