@@ -30,7 +30,9 @@ class AttributeHandlers(Handlers):
     def statx(self, request: Request) -> Reply:
         attributes = self._session.getattr(self.inodes.node(request.inode))
         self._note(attributes)
-        return replies.extended_attributes(request.inode, self._viewed(attributes))
+        return replies.extended_attributes(
+            request.inode, self._viewed(attributes), self._chunk_size
+        )
 
     @answers(Opcode.SETATTR)
     def setattr(self, request: Request) -> Reply | Later:

@@ -58,7 +58,7 @@ class DirectoryHandlers(Handlers):
             inode = self.inodes.inode(attributes.node)
             if next_cookie <= DOT_DOT:
                 # The kernel takes these two for names only and counts no lookup.
-                parts.append(replies.entry(inode, self._viewed(attributes)))
+                parts.append(replies.entry(inode, self._viewed(attributes), self._chunk_size))
             else:
                 try:
                     parts.append(self._looked_up(attributes))

@@ -131,7 +131,7 @@ class FileHandlers(Handlers):
     def _reading_tells(self, node: int, flags: int) -> bool:
         """Whether the access time, kept as relatime keeps it, is due: then the next read must
         not be answered from the kernel's pages."""
-        if not self._keeps_atime or flags & os.O_ACCMODE == os.O_WRONLY:
+        if not self._keeps_atime or flags & os.O_NOATIME or flags & os.O_ACCMODE == os.O_WRONLY:
             return False
         attributes = self._session.getattr(node)
         atime_ns = attributes.atime_ns

@@ -46,6 +46,7 @@ class Handlers:
         self._synchronous = synchronous
         self._synchronous_names = synchronous or synchronous_names
         self._view = view
+        self._chunk_size = session.volume.chunk_size
         # Nodes that the kernel was shown with set-id bits.  Any thread may add or discard one.
         self._setid_nodes: set[int] = set()
         self._syncing = ThreadPoolExecutor(SYNCING_THREADS_MAX, "sqlfs-sync")
@@ -87,13 +88,17 @@ class Handlers:
     def _shown(self, attributes: Attributes) -> bytes:
         """The answer to a request for attributes."""
         self._note(attributes)
-        return replies.attributes(self.inodes.inode(attributes.node), self._viewed(attributes))
+        return replies.attributes(
+            self.inodes.inode(attributes.node), self._viewed(attributes), self._chunk_size
+        )
 
     def _looked_up(self, attributes: Attributes) -> bytes:
         """The answer to a request for a node: the kernel will remember it."""
         self.inodes.remember(attributes.node)
         self._note(attributes)
-        return replies.entry(self.inodes.inode(attributes.node), self._viewed(attributes))
+        return replies.entry(
+            self.inodes.inode(attributes.node), self._viewed(attributes), self._chunk_size
+        )
 
     def _viewed(self, stored: Attributes) -> Attributes:
         return stored if self._view is None else self._view.shown(stored)

@@ -1,4 +1,8 @@
-"""Answers in the kernel's terms."""
+"""Answers in the kernel's terms.
+
+The volume's `chunk_size` is what st_blksize tells: the size that programs should prefer, and that
+of the smallest hole.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +19,11 @@ from fuse_driver.kernel.abi import (
     STATX_BTIME,
     STATX_OUT,
 )
-from sqlfs.limits import KIB
 from sqlfs.types import Attributes, FileSystemStatus
 
 # How long the kernel may believe what it was told (seconds).  Long, because it is told of every
 # change that it did not make itself.
 CACHE_S: Final = 3600
-
-# The size of a request that programs should prefer (st_blksize).
-PREFERRED_IO_BYTES: Final = 128 * KIB
 
 _NS: Final = 1_000_000_000
 _TYPE_SHIFT: Final = 12  # from the type bits of a mode to those of a directory entry
@@ -32,16 +32,16 @@ _TYPE_SHIFT: Final = 12  # from the type bits of a mode to those of a directory 
 NO_ENTRY: Final = ENTRY_OUT.pack(0, 0, CACHE_S, *(0,) * 19)
 
 
-def attributes(inode: int, node: Attributes) -> bytes:
-    return ATTR_OUT.pack(CACHE_S, 0, 0, *_attr(inode, node))
+def attributes(inode: int, node: Attributes, chunk_size: int) -> bytes:
+    return ATTR_OUT.pack(CACHE_S, 0, 0, *_attr(inode, node, chunk_size))
 
 
-def entry(inode: int, node: Attributes) -> bytes:
+def entry(inode: int, node: Attributes, chunk_size: int) -> bytes:
     """The answer to a lookup.  Ids are never reused: the generation stays 0."""
-    return ENTRY_OUT.pack(inode, 0, CACHE_S, CACHE_S, 0, 0, *_attr(inode, node))
+    return ENTRY_OUT.pack(inode, 0, CACHE_S, CACHE_S, 0, 0, *_attr(inode, node, chunk_size))
 
 
-def _attr(inode: int, node: Attributes) -> tuple[int, ...]:
+def _attr(inode: int, node: Attributes, chunk_size: int) -> tuple[int, ...]:
     atime_s, atime_ns = divmod(node.atime_ns, _NS)
     mtime_s, mtime_ns = divmod(node.mtime_ns, _NS)
     ctime_s, ctime_ns = divmod(node.ctime_ns, _NS)
@@ -60,12 +60,12 @@ def _attr(inode: int, node: Attributes) -> tuple[int, ...]:
         node.uid,
         node.gid,
         node.rdev & 0xFFFF_FFFF,
-        PREFERRED_IO_BYTES,
+        chunk_size,
         0,
     )
 
 
-def extended_attributes(inode: int, node: Attributes) -> bytes:
+def extended_attributes(inode: int, node: Attributes, chunk_size: int) -> bytes:
     """The answer to statx(2), which alone shows the birth time."""
     times = (node.atime_ns, node.btime_ns, node.ctime_ns, node.mtime_ns)
     return STATX_OUT.pack(
@@ -73,7 +73,7 @@ def extended_attributes(inode: int, node: Attributes) -> bytes:
         0,
         0,
         STATX_BASIC_STATS | STATX_BTIME,
-        PREFERRED_IO_BYTES,
+        chunk_size,
         0,
         node.nlink,
         node.uid,

@@ -18,6 +18,8 @@ LINKS_MAX: Final = 2**31 - 1
 XATTR_NAME_BYTES_MAX: Final = 255
 XATTR_VALUE_BYTES_MAX: Final = 64 * KIB
 XATTR_LIST_BYTES_MAX: Final = 64 * KIB
+# What Linux asks a FUSE file system for when it checks permissions: a page.
+ACL_BYTES_MAX: Final = 4 * KIB
 
 FILE_BYTES_MAX: Final = 2**63 - 1
 

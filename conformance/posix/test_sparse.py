@@ -269,3 +269,16 @@ def test_collapse_and_insert_range(place: Path) -> None:
         assert (place / "file").read_bytes() == data[:unit] + b"\0" * unit + data[2 * unit :]
         with fails(errno.EINVAL):
             libc.fallocate(descriptor, libc.FALLOC_COLLAPSE_RANGE, 1, 10)
+
+
+@pytest.mark.needs("punch_hole", "holes")
+def test_a_block_can_be_punched(place: Path) -> None:
+    with opened(place / "file", os.O_RDWR | os.O_CREAT) as descriptor:
+        block = os.fstat(descriptor).st_blksize
+        os.write(descriptor, b"x" * 3 * block)
+        before = os.fstat(descriptor).st_blocks
+        mode = libc.FALLOC_PUNCH_HOLE | libc.FALLOC_KEEP_SIZE
+        libc.fallocate(descriptor, mode, block, block)
+        assert os.lseek(descriptor, 0, os.SEEK_HOLE) == block
+        assert os.lseek(descriptor, block, os.SEEK_DATA) == 2 * block
+        assert os.fstat(descriptor).st_blocks < before

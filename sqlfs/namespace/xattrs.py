@@ -7,7 +7,13 @@ import struct
 
 from sqlfs.crypto import Purpose
 from sqlfs.errors import AlreadyExists, Corrupt, Invalid, NoAttribute, NoSpace, NotSupported, TooBig
-from sqlfs.limits import XATTR_LIST_BYTES_MAX, XATTR_NAME_BYTES_MAX, XATTR_VALUE_BYTES_MAX
+from sqlfs.limits import (
+    ACL_BYTES_MAX,
+    XATTR_LIST_BYTES_MAX,
+    XATTR_NAME_BYTES_MAX,
+    XATTR_VALUE_BYTES_MAX,
+)
+from sqlfs.namespace.acl import ACL_NAMES
 from sqlfs.namespace.nodes import NodeTable
 from sqlfs.namespace.records import NodeRecord
 from sqlfs.namespace.rows import VolumeRows
@@ -118,8 +124,9 @@ class XattrTable:
 
 def check_value(name: bytes, value: bytes) -> None:
     """Raises TooBig."""
-    if len(value) > XATTR_VALUE_BYTES_MAX:
-        raise TooBig(f"attribute {name!r}: value over {XATTR_VALUE_BYTES_MAX} bytes")
+    limit = ACL_BYTES_MAX if name in ACL_NAMES else XATTR_VALUE_BYTES_MAX
+    if len(value) > limit:
+        raise TooBig(f"attribute {name!r}: value over {limit} bytes")
 
 
 def check_xattr_name(name: bytes) -> None:

@@ -67,7 +67,8 @@ class FileVerbs(NameVerbs):
                 raise BadHandle(f"handle {handle} is open for writing only")
             if offset < 0 or size < 0:
                 raise Invalid(f"no {size} bytes can be read from {offset}")
-            self._accessed(file.record)
+            if not file.flags & os.O_NOATIME:
+                self._accessed(file.record)
             return volume.body(file.record).read(offset, size)
 
     def write(self, handle: int, offset: int, data: bytes) -> int:

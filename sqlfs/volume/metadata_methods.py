@@ -141,8 +141,9 @@ class MetadataMethods(PathSession):
         *,
         follow_symlinks: bool = True,
     ) -> None:
-        """`name` starts with ``user.``; `flags` as for ``os.setxattr``.  Raises NoAttribute,
-        AlreadyExists as they demand, TooBig, NotSupported."""
+        """`name` is of a namespace that is kept (``user.``, ``trusted.``, ``security.``, ACLs);
+        `flags` as for ``os.setxattr``.  Raises NoAttribute, AlreadyExists as they demand, TooBig,
+        NotSupported."""
         with naming(path):
             node = self._resolve(path, follow_symlinks).node
             self._session.setxattr(node, os.fsencode(name), bytes(value), XattrFlag(flags))

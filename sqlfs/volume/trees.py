@@ -41,7 +41,11 @@ def copy_tree(
 
 
 def _copy_attributes(session: Session, original: Attributes, copy: int) -> None:
-    for name in session.listxattr(original.node):
+    names = session.listxattr(original.node)
+    # Those that it inherited where it lies now.
+    for name in set(session.listxattr(copy)).difference(names):
+        session.removexattr(copy, name)
+    for name in names:
         session.setxattr(copy, name, session.getxattr(original.node, name))
     session.setattr(
         copy,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -315,6 +316,16 @@ class TestCopying:
         assert shown("/copy") == shown("/a")
         assert fs.stat("/copy/two").st_ino == fs.stat("/copy/b/linked").st_ino
         assert fs.stat("/copy/two").st_ino != fs.stat("/a/two").st_ino
+
+    def test_a_tree_inherits_no_acl_where_it_lands(self, fs: sqlfs.FileSystem, tree: Path) -> None:
+        del tree
+        entries = ((1, 7, 2**32 - 1), (4, 5, 2**32 - 1), (32, 0, 2**32 - 1))
+        acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+        fs.mkdir("/there")
+        fs.setxattr("/there", "system.posix_acl_default", acl)
+        fs.copy("/a", "/there/copy")
+        for path in ("/there/copy", "/there/copy/b"):
+            assert fs.listxattr(path) == []
 
     @pytest.mark.parametrize("inside", ["/a/copy", "/a/b/copy", "/link/copy"])
     def test_a_tree_into_itself_is_refused(self, fs: sqlfs.FileSystem, inside: str) -> None:

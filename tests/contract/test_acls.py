@@ -9,7 +9,7 @@ import stat
 import pytest
 
 from sqlfs.errors import Invalid, NoAttribute, NotSupported, SqlfsError, TooBig
-from sqlfs.limits import XATTR_VALUE_BYTES_MAX
+from sqlfs.limits import ACL_BYTES_MAX
 from sqlfs.types import AttributeChanges, Attributes, Caller, XattrFlag
 from sqlfs.volume.session import Session
 from tests.contract.acl_values import (
@@ -124,9 +124,9 @@ def test_acls_of_other_versions(session: Session) -> None:
             session.setxattr(node, ACCESS, acl("owner:6", "group:4", "other:0", version=version))
 
 
-def test_size_is_that_of_any_attribute(session: Session) -> None:
+def test_the_largest(session: Session) -> None:
     node = make_file(session, b"a")
-    most = (XATTR_VALUE_BYTES_MAX - 4) // 8
+    most = (ACL_BYTES_MAX - 4) // 8
     users = [f"user:7:{i}" for i in range(most - 4)]
     value = acl("owner:7", *users, "group:5", "mask:4", "other:1")
     session.setxattr(node, ACCESS, value)

@@ -7,7 +7,7 @@ import stat
 import struct
 
 from sqlfs.errors import Invalid, NoAttribute, NotPermitted, NotSupported, TooBig
-from sqlfs.limits import XATTR_VALUE_BYTES_MAX
+from sqlfs.limits import ACL_BYTES_MAX
 from tests.model.volume import Node
 
 ACCESS, DEFAULT = b"system.posix_acl_access", b"system.posix_acl_default"
@@ -32,8 +32,8 @@ def get_acl(node: Node, name: bytes) -> bytes:
 
 def set_acl(node: Node, name: bytes, value: bytes) -> bool:
     """Whether anything changed."""
-    if len(value) > XATTR_VALUE_BYTES_MAX:
-        raise TooBig(f"a value of {len(value)} bytes is over {XATTR_VALUE_BYTES_MAX}")
+    if len(value) > ACL_BYTES_MAX:
+        raise TooBig(f"a value of {len(value)} bytes is over {ACL_BYTES_MAX}")
     entries = _decoded(value)
     _refuse_symlink(node)
     if not entries:
