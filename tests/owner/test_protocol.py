@@ -79,7 +79,7 @@ class TestTable:
 
     def test_defaults_and_keywords_travel_as_arguments(self) -> None:
         rename = SESSION_VERBS["rename"]
-        assert rename.encode((1, b"a", 2), {"new_name": b"b"}) == [1, b"a", 2, b"b", 0]
+        assert rename.encode((1, b"a", 2), {"new_name": b"b"}) == [1, b"a", 2, b"b", 0, None]
 
     def test_arguments_are_checked(self) -> None:
         with pytest.raises(Malformed):
