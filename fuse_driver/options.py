@@ -105,6 +105,11 @@ class MountOptions:
         return self.flags.get("ro", False)
 
     @property
+    def makes_volumes(self) -> bool:
+        """Whether a file or volume that does not exist is made: a new one has no directory."""
+        return not (self.read_only or self.subdir)
+
+    @property
     def synchronous(self) -> bool:
         return self.flags.get("sync", False)
 

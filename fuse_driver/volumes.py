@@ -66,7 +66,10 @@ def open_store(arguments: Arguments, say: Say) -> Store:
 def _open_as_owner(arguments: Arguments) -> Store:
     file, read_only = arguments.file, arguments.options.read_only
     store = owner.open(
-        file, create=not read_only, read_only=read_only, accept_state=arguments.accept_state
+        file,
+        create=arguments.options.makes_volumes,
+        read_only=read_only,
+        accept_state=arguments.accept_state,
     )
     if store.is_owner:
         return store
@@ -98,7 +101,7 @@ def open_session(
             raise UsageError(
                 f"volume {name!r} exists and is not encrypted: --encrypt is for new ones"
             )
-    elif arguments.options.read_only:
+    elif not arguments.options.makes_volumes:
         raise NoSuchVolume(f"{arguments.file} has no volume {name!r}: {_held(volumes)}")
     else:
         if arguments.encrypt and passphrase is None:
@@ -113,6 +116,7 @@ def open_session(
         door="fuse",
         where=str(where),
         atime=arguments.options.keeps_atime,
+        subdir=arguments.options.subdir or "/",
     )
 
 

@@ -159,3 +159,4 @@ class MountInfo:
     pid: int
     read_only: bool
     started_ns: int
+    subdir: str  # the directory of the volume that it was anchored at, "/" for the whole

@@ -17,6 +17,7 @@ JSON fields of a session on FILE:
   volume      its name
   door        fuse, api or cli
   where       the mountpoint; empty for the other doors
+  subdir      the directory of the volume that it uses, / for the whole
   pid         of the process that uses it
   read_only   true or false
   started_ns  ns since 1970-01-01 UTC
@@ -29,6 +30,7 @@ def fields(mount: MountInfo) -> dict[str, object]:
         "volume": mount.volume,
         "door": mount.door,
         "where": mount.where,
+        "subdir": mount.subdir,
         "pid": mount.pid,
         "read_only": mount.read_only,
         "started_ns": mount.started_ns,
@@ -39,8 +41,9 @@ def summary(mount: MountInfo) -> str:
     """One line for people."""
     place = f"mounted at {output.shown(mount.where)}" if mount.where else f"in use ({mount.door})"
     access = "read-only" if mount.read_only else "read-write"
+    part = "" if mount.subdir == "/" else f" (only {output.shown(mount.subdir)})"
     return (
-        f"{output.shown(mount.volume)}: {place} by pid {mount.pid}, {access},"
+        f"{output.shown(mount.volume)}{part}: {place} by pid {mount.pid}, {access},"
         f" since {minute(mount.started_ns)}"
     )
 

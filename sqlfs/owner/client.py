@@ -185,7 +185,14 @@ class Client:
         self._after_answer = self._clients.end_mount(mountpoints)
 
     def open_session(
-        self, volume: str, kek: bytes | None, read_only: bool, door: str, where: str, atime: bool
+        self,
+        volume: str,
+        kek: bytes | None,
+        read_only: bool,
+        door: str,
+        where: str,
+        atime: bool,
+        subdir: bytes,
     ) -> OpenedSession:
         if self._session is not None:
             raise Malformed("a second session on one connection")
@@ -197,6 +204,7 @@ class Client:
             where=where,
             pid=self.peer.pid,
             atime=atime,
+            subdir=subdir,
         )
         self._session = session
         self.token = secrets.token_bytes(_TOKEN_BYTES)

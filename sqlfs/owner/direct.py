@@ -15,6 +15,7 @@ from sqlfs.owner.server import Server
 from sqlfs.owner.store import Passphrase, Store, as_bytes
 from sqlfs.types import MountInfo, VolumeInfo, VolumeUsage
 from sqlfs.volume import VolumeFile
+from sqlfs.volume.paths import encode
 from sqlfs.volume.session import Session
 
 
@@ -80,6 +81,7 @@ class DirectStore(Store):
         door: str = "api",
         where: str = "",
         atime: bool = True,
+        subdir: str | bytes = "/",
     ) -> Session:
         return self._file.session(
             volume,
@@ -88,6 +90,7 @@ class DirectStore(Store):
             door=door,
             where=where,
             atime=atime,
+            subdir=encode(subdir),
         )
 
     def mounts(self) -> list[MountInfo]:

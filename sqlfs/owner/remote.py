@@ -24,6 +24,7 @@ from sqlfs.owner.rendezvous import spellings
 from sqlfs.owner.store import Passphrase, Store, as_bytes
 from sqlfs.owner.verbs import CHANGES, READDIR_ENTRIES_MAX, Control, OpenedSession
 from sqlfs.types import DirectoryEntry, MountInfo, VolumeInfo, VolumeUsage
+from sqlfs.volume.paths import encode
 from sqlfs.volume.session import Listener, Session
 
 log = logging.getLogger(__name__)
@@ -109,11 +110,16 @@ class RemoteStore(Store):
         door: str = "api",
         where: str = "",
         atime: bool = True,
+        subdir: str | bytes = "/",
     ) -> Session:
         read_only = read_only or self._read_only
 
+        place = encode(subdir)
+
         def open_with(kek: bytes | None) -> RemoteSession:
-            return self._open_session(volume, kek, read_only, door, where, atime)
+            return self._open_session(
+                lambda owner: owner.open_session(volume, kek, read_only, door, where, atime, place)
+            )
 
         if passphrase is None:
             return open_with(None)
@@ -131,12 +137,10 @@ class RemoteStore(Store):
             f"volume {volume!r} of {self._path} is not encrypted; give no passphrase"
         )
 
-    def _open_session(
-        self, volume: str, kek: bytes | None, read_only: bool, door: str, where: str, atime: bool
-    ) -> RemoteSession:
+    def _open_session(self, ask: Callable[[_Owner], OpenedSession]) -> RemoteSession:
         channel = self._channel.another()
         try:
-            opened = _Owner(channel).open_session(volume, kek, read_only, door, where, atime)
+            opened = ask(_Owner(channel))
         except BaseException:
             channel.close()
             raise

@@ -73,10 +73,13 @@ class Store(ABC):
         door: str = "api",
         where: str = "",
         atime: bool = True,
+        subdir: str | bytes = "/",
     ) -> Session:
-        """The verbs over one volume; without `atime`, reading leaves no trace.
+        """The verbs over one volume; without `atime`, reading leaves no trace.  The directory at
+        `subdir` is its root, and nothing above it can be reached.
 
-        Raises NoSuchVolume, WrongPassphrase, PassphraseNeeded, NoPassphraseNeeded."""
+        Raises NoSuchVolume, WrongPassphrase, PassphraseNeeded, NoPassphraseNeeded; for `subdir`
+        NotFound, NotADirectory, NameTooLong, SymlinkLoop."""
 
     @abstractmethod
     def mounts(self) -> list[MountInfo]:
@@ -117,13 +120,17 @@ class Store(ABC):
         read_only: bool = False,
         *,
         door: str = "api",
+        subdir: str | bytes = "/",
     ) -> FileSystem:
-        """The volume by path; without `volume` the only one.  Closing it ends its session.
+        """The volume by path, from its directory `subdir` on; without `volume` the only one.
+        Closing it ends its session.
 
         Raises what :meth:`session` raises, and Invalid when there is more than one volume.
         """
         name = self._only_volume() if volume is None else volume
-        file_system = FileSystem(self.session(name, passphrase, read_only=read_only, door=door))
+        file_system = FileSystem(
+            self.session(name, passphrase, read_only=read_only, door=door, subdir=subdir)
+        )
         self._file_systems = [each for each in self._file_systems if not each.closed]
         self._file_systems.append(file_system)
         return file_system

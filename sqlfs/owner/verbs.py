@@ -80,7 +80,14 @@ class Control(Protocol):
         goodbye tells when the file is whole."""
 
     def open_session(
-        self, volume: str, kek: bytes | None, read_only: bool, door: str, where: str, atime: bool
+        self,
+        volume: str,
+        kek: bytes | None,
+        read_only: bool,
+        door: str,
+        where: str,
+        atime: bool,
+        subdir: bytes,
     ) -> OpenedSession:
         """From here on the connection speaks for this session, and it ends with the connection."""
 

@@ -10,6 +10,7 @@ from sqlfs.errors import BadHandle, InputOutput, ReadOnly
 from sqlfs.namespace import NodeRecord, clock
 from sqlfs.store import Database
 from sqlfs.types import Change
+from sqlfs.volume.anchor import Anchor
 from sqlfs.volume.opened import OpenFile, OpenVolume
 from sqlfs.volume.work import Work
 
@@ -45,6 +46,7 @@ class SessionBase:
     def __init__(self, host: Host, volume: OpenVolume, *, read_only: bool, atime: bool) -> None:
         self._host = host
         self._open_volume = volume
+        self._anchor = Anchor(volume.tree, volume.info.root, volume.info.root)
         self._read_only = read_only
         self._keeps_atime = atime and not read_only
         self._closed = False

@@ -7,6 +7,7 @@ from typing import Self
 
 from sqlfs.limits import NAME_BYTES_MAX, NODE_ID_MAX
 from sqlfs.types import FileSystemStatus, VolumeInfo
+from sqlfs.volume.anchor import Anchor
 from sqlfs.volume.attribute_verbs import AttributeVerbs
 from sqlfs.volume.opened import Subscription
 from sqlfs.volume.range_verbs import RangeVerbs
@@ -35,7 +36,19 @@ class DirectSession(RangeVerbs, AttributeVerbs):
 
     @property
     def root(self) -> int:
-        return self._open_volume.info.root
+        return self._anchor.node
+
+    def descend(self, path: bytes) -> bytes:
+        """Have the directory at `path` stand for the root; returns its path in the volume.
+
+        Raises NotFound, NotADirectory, NameTooLong, SymlinkLoop."""
+        with self._reading() as volume:
+            node = volume.tree.directory(self._anchor.resolve(path, follow=True).id).id
+            place = volume.tree.path_of(node)
+            if node != volume.info.root:
+                volume.users.pin(self, node)
+                self._anchor = Anchor(volume.tree, volume.info.root, node)
+            return place
 
     @property
     def read_only(self) -> bool:

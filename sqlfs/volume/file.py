@@ -13,7 +13,7 @@ from typing import Self
 from sqlfs.chunks import SizedCache
 from sqlfs.content import Gauge, SealWorkers
 from sqlfs.crypto import KdfParameters, KeySlot, Purpose, derive_kek
-from sqlfs.errors import ConnectionLost, NoSuchVolume, ReadOnly
+from sqlfs.errors import ConnectionLost, NoSuchVolume, NotADirectory, NotFound, ReadOnly
 from sqlfs.limits import CHUNK_BYTES_DEFAULT, CHUNK_CACHE_BYTES, PAGE_BYTES_DEFAULT
 from sqlfs.store import IdSource, OpenWatch, create_file, open_file
 from sqlfs.store.database import Database
@@ -23,6 +23,7 @@ from sqlfs.volume.base import SessionBase
 from sqlfs.volume.committer import Committer
 from sqlfs.volume.direct import DirectSession
 from sqlfs.volume.opened import OpenVolume, SharedParts
+from sqlfs.volume.paths import decode, show
 from sqlfs.volume.settings import (
     NewVolume,
     VolumeRow,
@@ -181,12 +182,14 @@ class VolumeFile:
         where: str = "",
         pid: int | None = None,
         atime: bool = True,
+        subdir: bytes = b"/",
     ) -> DirectSession:
-        """A session on an unlocked volume.
+        """A session on an unlocked volume, with the directory at `subdir` for its root.
 
         `kek`, as :func:`sqlfs.crypto.derive_kek` gives it for the first slot, stands for the
         passphrase.  Without `atime`, reading leaves no trace.
-        Raises NoSuchVolume, WrongPassphrase, PassphraseNeeded, NoPassphraseNeeded.
+        Raises NoSuchVolume, WrongPassphrase, PassphraseNeeded, NoPassphraseNeeded; and for a
+        `subdir` that is no directory NotFound, NotADirectory, NameTooLong, SymlinkLoop.
         """
         row = self._row(volume)
         sealer = unlock(self.db, row, self._keks(row, passphrase, kek))
@@ -207,11 +210,24 @@ class VolumeFile:
                 self, opened, read_only=read_only or self.read_only, atime=atime
             )
             try:
-                self._enlist(session, opened, door, where, pid or os.getpid())
+                place = self._descend(session, volume, subdir)
+                self._enlist(session, opened, door, where, pid or os.getpid(), place)
             except BaseException:
-                self.session_closed(session)
+                session.close()
                 raise
             return session
+
+    def _descend(self, session: DirectSession, volume: str, subdir: bytes) -> str:
+        try:
+            return decode(session.descend(subdir))
+        except NotFound:
+            raise NotFound(
+                f"volume {volume!r} of {self.path} has no directory {show(subdir)}: create it first"
+            ) from None
+        except NotADirectory:
+            raise NotADirectory(
+                f"{show(subdir)} in volume {volume!r} of {self.path} is not a directory"
+            ) from None
 
     def _keks(
         self, row: VolumeRow, passphrase: bytes | None, kek: bytes | None
@@ -224,7 +240,13 @@ class VolumeFile:
         return [derive_kek(passphrase, slot.salt, slot.kdf) for _, slot in slots]
 
     def _enlist(
-        self, session: DirectSession, opened: OpenVolume, door: str, where: str, pid: int
+        self,
+        session: DirectSession,
+        opened: OpenVolume,
+        door: str,
+        where: str,
+        pid: int,
+        subdir: str,
     ) -> None:
         started = time.time_ns()
         id_ = 0
@@ -237,7 +259,9 @@ class VolumeFile:
                 sealed = opened.sealer.seal(Purpose.MOUNT, (opened.info.uuid, id_), body)
                 generation = opened.sealer.generation
                 self.db.write("mount_insert", id_, opened.info.id, generation, started, sealed)
-        info = MountInfo(id_, opened.info.name, door, where, pid, session.read_only, started)
+        info = MountInfo(
+            id_, opened.info.name, door, where, pid, session.read_only, started, subdir
+        )
         self._mounted[id(session)] = _Mounted(session, info)
 
     def mounts(self) -> list[MountInfo]:

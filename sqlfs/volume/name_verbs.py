@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import stat
 
-from sqlfs.errors import Corrupt, Invalid, IsADirectory, NameTooLong, NotADirectory, SymlinkLoop
-from sqlfs.limits import PATH_BYTES_MAX, SYMLINK_DEPTH_MAX
-from sqlfs.namespace import Edge, NodeRecord, check_target
+from sqlfs.errors import Corrupt, Invalid, IsADirectory
+from sqlfs.namespace import Edge, check_target
 from sqlfs.types import (
     Attributes,
     Caller,
@@ -30,17 +29,15 @@ class NameVerbs(SessionBase):
 
     def lookup(self, parent: int, name: bytes) -> Attributes:
         with self._reading() as volume:
-            return volume.attributes(volume.tree.lookup(parent, name))
+            return volume.attributes(self._anchor.lookup(parent, name))
 
     def resolve(self, path: bytes, follow: bool = True) -> Attributes:
-        if len(path) >= PATH_BYTES_MAX:
-            raise NameTooLong(f"a path of {len(path)} bytes is over the limit")
         with self._reading() as volume:
-            return volume.attributes(_walk(volume, path, follow))
+            return volume.attributes(self._anchor.resolve(path, follow))
 
     def path_of(self, node: int) -> bytes:
-        with self._reading() as volume:
-            return volume.tree.path_of(node)
+        with self._reading():
+            return self._anchor.path_of(node)
 
     def readdir(self, node: int, cookie: int, limit: int) -> list[DirectoryEntry]:
         with self._reading() as volume:
@@ -165,28 +162,3 @@ def _listed(volume: OpenVolume, edge: Edge) -> Attributes:
 def placed(directory: int, name: bytes) -> list[Change]:
     """What a new, another or no child at `name` means to caches."""
     return [Change(ChangeKind.ENTRY, directory, name), Change(ChangeKind.ATTRIBUTES, directory)]
-
-
-def _walk(volume: OpenVolume, path: bytes, follow: bool) -> NodeRecord:
-    root = volume.nodes.get(volume.info.root)
-    at = root
-    todo = path.split(b"/")[::-1]
-    followed = 0
-    while todo:
-        name = todo.pop()
-        if not stat.S_ISDIR(at.mode):
-            raise NotADirectory(f"{path!r} goes through something that is not a directory")
-        if not name:
-            continue
-        found = volume.tree.lookup(at.id, name)
-        if not stat.S_ISLNK(found.mode) or not (todo or follow):
-            at = found
-            continue
-        followed += 1
-        if followed > SYMLINK_DEPTH_MAX:
-            raise SymlinkLoop(f"{path!r} goes through too many symlinks")
-        target = found.inline or b""
-        if target.startswith(b"/"):
-            at = root
-        todo.extend(target.split(b"/")[::-1])
-    return at

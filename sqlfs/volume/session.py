@@ -46,14 +46,16 @@ class Session(Protocol):
     # --- names ---
 
     def lookup(self, parent: int, name: bytes) -> Attributes:
-        """The child called `name`; `.` and `..` work too.  Raises NotFound, NotADirectory."""
+        """The child called `name`; `.` and `..` work too, the latter of the session's root being
+        the root.  Raises NotFound, NotADirectory."""
 
     def resolve(self, path: bytes, follow: bool = True) -> Attributes:
         """Walk an absolute or root-relative path; symlinks in the middle are always followed,
         the last one if `follow`.  Raises NotFound, NotADirectory, SymlinkLoop."""
 
     def path_of(self, node: int) -> bytes:
-        """One absolute path of `node` (the oldest placement).  Raises NotFound for an orphan."""
+        """One absolute path of `node` (the oldest placement).  Raises NotFound for an orphan, and
+        where that path is not below the session's root."""
 
     def readdir(self, node: int, cookie: int, limit: int) -> list[DirectoryEntry]:
         """Up to `limit` entries whose cookie is above `cookie` (0: from the start), in order.

@@ -96,7 +96,9 @@ def test_sessions_of_others(file: Path) -> None:
     assert succeed("mounts", file, "--json").json == []
     with api.open(file) as store, store.mount("main", read_only=True):
         (mount,) = succeed("mounts", file, "--json").json
-        assert set(mount) == {"volume", "door", "where", "pid", "read_only", "started_ns"}
+        assert set(mount) == {
+            "volume", "door", "where", "subdir", "pid", "read_only", "started_ns"
+        }  # fmt: skip
         assert (mount["volume"], mount["door"], mount["read_only"]) == ("main", "api", True)
         assert f"main: in use (api) by pid {mount['pid']}" in succeed("mounts", file).text
         assert f"owner:     pid {mount['pid']}" in succeed("info", file).text

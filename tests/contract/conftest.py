@@ -24,8 +24,8 @@ def session_factory(implementation: Implementation) -> Iterator[SessionFactory]:
     """Call it for a session on the one volume of the test; closed at its end."""
     sessions: list[Session] = []
 
-    def make(*, read_only: bool = False) -> Session:
-        sessions.append(implementation.session(read_only=read_only))
+    def make(*, read_only: bool = False, subdir: bytes = b"/") -> Session:
+        sessions.append(implementation.session(read_only=read_only, subdir=subdir))
         return sessions[-1]
 
     yield make

@@ -16,6 +16,7 @@ from sqlfs.owner import Store
 from sqlfs.owner import open as open_store
 from sqlfs.volume import VolumeFile
 from sqlfs.volume.session import Session
+from tests.model.anchored import AnchoredModelSession
 from tests.model.session import ModelSession
 from tests.model.volume import ModelVolume
 
@@ -30,7 +31,7 @@ QUICK_KDF = KdfParameters(memory_kib=64, passes=1, lanes=1)
 class Implementation(Protocol):
     """One empty volume, and as many sessions on it as a test asks for."""
 
-    def session(self, *, read_only: bool = False) -> Session: ...
+    def session(self, *, read_only: bool = False, subdir: bytes = b"/") -> Session: ...
 
     def reopen(self) -> None:
         """Close all sessions and the volume, and open it again from where it is kept."""
@@ -43,8 +44,8 @@ class Model:
         self._volume = ModelVolume()
         self._sessions: list[ModelSession] = []
 
-    def session(self, *, read_only: bool = False) -> Session:
-        session = ModelSession(read_only, self._volume)
+    def session(self, *, read_only: bool = False, subdir: bytes = b"/") -> Session:
+        session = AnchoredModelSession(read_only, self._volume, subdir)
         self._sessions.append(session)
         return session
 
@@ -66,8 +67,10 @@ class Direct:
         self._file = VolumeFile.open(self._path, create=True)
         self._file.create_volume(VOLUME, self.passphrase, chunk_size=CHUNK_BYTES, kdf=QUICK_KDF)
 
-    def session(self, *, read_only: bool = False) -> Session:
-        return self._file.session(VOLUME, passphrase=self.passphrase, read_only=read_only)
+    def session(self, *, read_only: bool = False, subdir: bytes = b"/") -> Session:
+        return self._file.session(
+            VOLUME, passphrase=self.passphrase, read_only=read_only, subdir=subdir
+        )
 
     def reopen(self) -> None:
         self._file.close()
@@ -96,8 +99,8 @@ class Client:
         assert not client.is_owner
         return owner, client
 
-    def session(self, *, read_only: bool = False) -> Session:
-        return self._client.session(VOLUME, PASSPHRASE, read_only=read_only)
+    def session(self, *, read_only: bool = False, subdir: bytes = b"/") -> Session:
+        return self._client.session(VOLUME, PASSPHRASE, read_only=read_only, subdir=subdir)
 
     def reopen(self) -> None:
         self.close()
@@ -115,10 +118,10 @@ class OwnerAndClient(Client):
         super().__init__(directory)
         self._made = 0
 
-    def session(self, *, read_only: bool = False) -> Session:
+    def session(self, *, read_only: bool = False, subdir: bytes = b"/") -> Session:
         self._made += 1
         store = self._owner if self._made % 2 else self._client
-        return store.session(VOLUME, PASSPHRASE, read_only=read_only)
+        return store.session(VOLUME, PASSPHRASE, read_only=read_only, subdir=subdir)
 
 
 IMPLEMENTATIONS: dict[str, Callable[[Path], Implementation]] = {
