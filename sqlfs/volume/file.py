@@ -210,7 +210,8 @@ class VolumeFile:
                 self, opened, read_only=read_only or self.read_only, atime=atime
             )
             try:
-                place = self._descend(session, volume, subdir)
+                # The volume's own root is not looked at: a damaged one is for check to find.
+                place = self._descend(session, volume, subdir) if subdir != b"/" else "/"
                 self._enlist(session, opened, door, where, pid or os.getpid(), place)
             except BaseException:
                 session.close()
