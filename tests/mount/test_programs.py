@@ -52,6 +52,17 @@ def end_sound(mount: Mount) -> None:
     run(*check, *_passphrase(mount), env=ENVIRONMENT)
 
 
+def beside(mount: Mount, elsewhere: Path, script: str) -> str:
+    """Run a shell script in a new folder elsewhere and in one on the mount: both say the same."""
+    said = []
+    for place in (elsewhere / "folder", mount / "folder"):
+        place.mkdir()
+        said.append(run("sh", "-ec", script, cwd=place).stdout)
+    assert said[1] == said[0]
+    assert said[0], "a script that says nothing tells nothing"
+    return said[0]
+
+
 def _secret(mount: Mount) -> Path:
     return mount.file.with_name("passphrase")
 
@@ -207,7 +218,7 @@ def test_cp_there_and_back(mount: Mount, tree: Path, tmp_path: Path, encrypted: 
     end_sound(mount)
 
 
-@pytest.mark.parametrize("how", ["--sparse=always", "--sparse=never", "--reflink=auto"])
+@pytest.mark.parametrize("how", ["--sparse=always", "--reflink=auto"])
 def test_cp_within(mount: Mount, tree: Path, how: str) -> None:
     begin(mount)
     run("cp", "-a", tree, mount / "copy")
