@@ -75,8 +75,8 @@ def test_venv_and_pip(mount: Mount, tmp_path: Path) -> None:
     _write_wheel(wheel)
     environment = mount / "environment"
     run(sys.executable, "-m", "venv", "--without-pip", environment)
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--isolated")
-    pip = (*pip, "--python", str(environment))
+    quiet = ("--disable-pip-version-check", "--isolated")
+    pip = (sys.executable, "-m", "pip", *quiet, "--python", environment)
     run(*pip, "install", "--no-index", "--cache-dir", mount / "cache", wheel)
     again(mount)
     assert run(environment / "bin/greet").stdout == "hello from the mount\n"

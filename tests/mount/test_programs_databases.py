@@ -70,7 +70,7 @@ def test_sqlite_with_several_processes(mount: Mount, encrypted: bool) -> None:
     database.execute('create table transfer (id integer primary key, of int, "to" int)')
     database.executemany("insert into account values (?, 0)", [(n,) for n in range(ACCOUNTS)])
     database.commit()
-    command = [sys.executable, "-c", TRANSFER, path, str(ACCOUNTS), str(TRANSFERS)]
+    command = [sys.executable, "-c", TRANSFER, str(path), str(ACCOUNTS), str(TRANSFERS)]
     writers = [subprocess.Popen(command) for _ in range(WRITERS)]
     try:
         assert [writer.wait() for writer in writers] == [0] * WRITERS
