@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.volumes import Volume
 from tests.oracle.pair import Pair, oracle_directory
+from tests.oracle.volume import PatientVolume
 
 
 @pytest.fixture(params=["plain", "encrypted"])
@@ -16,14 +16,14 @@ def volume(
     request: pytest.FixtureRequest,
     fuse: None,  # noqa: ARG001
     tmp_path: Path,
-) -> Iterator[Volume]:
+) -> Iterator[PatientVolume]:
     """A new volume, mounted; once plain, once encrypted."""
-    with Volume(tmp_path, encrypted=request.param == "encrypted") as volume:
+    with PatientVolume(tmp_path, encrypted=request.param == "encrypted") as volume:
         volume.make()
         yield volume
 
 
 @pytest.fixture
-def pair(volume: Volume, tmp_path: Path) -> Iterator[Pair]:
+def pair(volume: PatientVolume, tmp_path: Path) -> Iterator[Pair]:
     with oracle_directory(tmp_path) as oracle:
         yield Pair(volume, oracle)

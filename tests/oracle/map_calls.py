@@ -20,8 +20,10 @@ class Map:
     shared: bool
     writable: bool
 
-    def reaches(self, end: int) -> bool:
-        return end <= min(self.memory.size(), len(self.memory))
+    @property
+    def reach(self) -> int:
+        """Bytes that can be touched now; the file may be shorter or longer than when mapped."""
+        return min(self.memory.size(), len(self.memory))
 
 
 class MapCalls(Side):
@@ -44,20 +46,24 @@ class MapCalls(Side):
         self.maps[number] = Map(memory, status.st_ino, shared, writable)
         return "mapped"
 
-    def map_read(self, number: int, offset: int, size: int) -> bytes | str:
-        mapped = self.maps.get(number)
-        if mapped is None or not mapped.reaches(offset + size):
-            return "beyond"
-        return mapped.memory[offset : offset + size]
+    def map_read(self, number: int, offset: int, size: int) -> bytes:
+        """What there is of so many bytes."""
+        if number not in self.maps:
+            return b""
+        mapped = self.maps[number]
+        return mapped.memory[offset : min(offset + size, mapped.reach)]
 
-    def map_write(self, number: int, offset: int, data: bytes) -> str:
-        mapped = self.maps.get(number)
-        if mapped is None or not mapped.writable or not mapped.reaches(offset + len(data)):
-            return "beyond"
-        mapped.memory[offset : offset + len(data)] = data
+    def map_write(self, number: int, offset: int, data: bytes) -> int:
+        """As many bytes as there is room for; how many that were."""
+        if number not in self.maps or not self.maps[number].writable:
+            return 0
+        mapped = self.maps[number]
+        data = data[: max(0, mapped.reach - offset)]
+        if data:
+            mapped.memory[offset : offset + len(data)] = data
         if mapped.shared:
             self.written_by_map.add(mapped.node)
-        return "written"
+        return len(data)
 
     def map_sync(self, number: int) -> None:
         if number in self.maps:

@@ -8,7 +8,7 @@ from conformance.posix import libc
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
-from tests.oracle.machine import BesideMachine
+from tests.oracle.machine import HANDLES, BesideMachine
 
 # Few, so that steps often meet what others made; the odd ones less often.
 _USUAL = ["a", "b", "c", "d", "l", "d/a", "d/b", "d/e", "d/e/a", "e", "e/a", "d/l"]
@@ -59,50 +59,48 @@ class NamesMachine(BesideMachine):
         for path in ("d", "d/e"):
             self.both("mkdir", path, 0o755)
         for path in ("a", "d/a"):
-            handle = self.number()
-            self.both("open", handle, path, os.O_CREAT | os.O_RDWR, 0o644)
-            self.both("write", handle, self.path(path).encode() * 400)
+            handle = self.opened("open", path, os.O_CREAT | os.O_RDWR, 0o644)
+            self.both("write", handle, path.encode() * 400)
             self.both("close", handle)
         self.both("link", "a", "d/b", False)
         self.both("symlink", "d", "l")
 
-    @rule(target=BesideMachine.handles, path=PATHS, access=ACCESS, flags=OPEN_FLAGS, mode=MODES)
-    def open(self, path: Pick, access: int, flags: int, mode: int) -> object:
-        return self.opened("open", self.path(path), access | flags, mode)
+    @rule(path=PATHS, access=ACCESS, flags=OPEN_FLAGS, mode=MODES)
+    def open(self, path: Pick, access: int, flags: int, mode: int) -> None:
+        self.opened("open", self.path(path), access | flags, mode)
 
-    @rule(target=BesideMachine.handles, path=PATHS)
-    def open_directory(self, path: Pick) -> object:
-        return self.opened("open", self.path(path), os.O_RDONLY | os.O_DIRECTORY, 0)
+    @rule(path=PATHS)
+    def open_directory(self, path: Pick) -> None:
+        self.opened("open", self.path(path), os.O_RDONLY | os.O_DIRECTORY, 0)
 
     @rule(
-        target=BesideMachine.handles,
-        directory=BesideMachine.handles,
+        directory=HANDLES,
         name=NAMES,
         flags=OPEN_FLAGS,
         mode=MODES,
     )
-    def open_at(self, directory: int, name: str, flags: int, mode: int) -> object:
-        return self.opened("open_at", directory, name, os.O_RDWR | flags, mode)
+    def open_at(self, directory: int, name: str, flags: int, mode: int) -> None:
+        self.opened("open_at", self.open_handle(directory), name, os.O_RDWR | flags, mode)
 
-    @rule(directory=BesideMachine.handles, name=NAMES, make=st.booleans())
+    @rule(directory=HANDLES, name=NAMES, make=st.booleans())
     def change_at(self, directory: int, name: str, make: bool) -> None:
         if make:
-            self.both("mkdir_at", directory, name, 0o755)
+            self.both("mkdir_at", self.open_handle(directory), name, 0o755)
         else:
-            self.both("unlink_at", directory, name)
-        self.both("list_open", directory)
+            self.both("unlink_at", self.open_handle(directory), name)
+        self.both("list_open", self.open_handle(directory))
 
-    @rule(handle=BesideMachine.handles, size=st.sampled_from([1, 300, 513]))
+    @rule(handle=HANDLES, size=st.sampled_from([1, 300, 513]))
     def write(self, handle: int, size: int) -> None:
-        self.both("write", handle, b"w" * size)
+        self.both("write", self.open_handle(handle), b"w" * size)
 
-    @rule(handle=BesideMachine.handles, size=st.sampled_from([0, 1, 1000]))
+    @rule(handle=HANDLES, size=st.sampled_from([0, 1, 1000]))
     def read(self, handle: int, size: int) -> None:
-        self.both("read", handle, size)
+        self.both("read", self.open_handle(handle), size)
 
-    @rule(handle=BesideMachine.handles, offset=st.integers(-3, 700), whence=WHENCES)
+    @rule(handle=HANDLES, offset=st.integers(-3, 700), whence=WHENCES)
     def seek(self, handle: int, offset: int, whence: int) -> None:
-        self.both("seek", handle, offset, whence)
+        self.both("seek", self.open_handle(handle), offset, whence)
 
     @rule(path=PATHS, size=st.sampled_from([0, 1, 511, 5000, -1]))
     def truncate(self, path: Pick, size: int) -> None:
@@ -152,10 +150,10 @@ class NamesMachine(BesideMachine):
     def chmod(self, path: Pick, mode: int) -> None:
         self.both("chmod", self.path(path), mode)
 
-    @rule(handle=BesideMachine.handles, mode=MODES, uid=IDS)
+    @rule(handle=HANDLES, mode=MODES, uid=IDS)
     def change_open(self, handle: int, mode: int, uid: int) -> None:
-        self.both("fchmod", handle, mode)
-        self.both("fchown", handle, uid, -1)
+        self.both("fchmod", self.open_handle(handle), mode)
+        self.both("fchown", self.open_handle(handle), uid, -1)
 
     @rule(path=PATHS, uid=IDS, gid=IDS, follow=FOLLOW)
     def chown(self, path: Pick, uid: int, gid: int, follow: bool) -> None:

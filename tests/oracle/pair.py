@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.acceptance.volumes import Volume
 from tests.oracle.actor import Actor
-from tests.oracle.state import LOOK, Observer, State, differences
+from tests.oracle.state import LOOK, Observer, State, differences, untrue_room
 
 # So many examples wait on both sides for a remount that all of them must survive.
 _EXAMPLES_KEPT_MAX = 20
@@ -25,11 +25,13 @@ REMOUNT: Step = ("remount", ())
 class Example:
     """A fresh directory on both sides, and the steps taken there."""
 
-    def __init__(self, mount: Actor, oracle: Actor, *, keep_atime: bool) -> None:
+    def __init__(self, mount: Actor, oracle: Actor, *, directory_atimes: bool) -> None:
         self.mount = mount
         self.oracle = oracle
         self.steps: list[Step] = []
-        self._observers = [Observer(side, keep_atime=keep_atime) for side in (mount, oracle)]
+        self._observers = [
+            Observer(side, directory_atimes=directory_atimes) for side in (mount, oracle)
+        ]
         self.state = State({}, {}, {})
 
     def take(self, step: Step) -> tuple[object, object]:
@@ -39,9 +41,10 @@ class Example:
         return self.mount.act(verb, *arguments), self.oracle.act(verb, *arguments)
 
     def differences(self) -> list[str]:
-        """Wherein the sides differ now; `state` is then what the mount shows."""
+        """Wherein the sides differ now, and what the mount says of room that cannot be true;
+        `state` is then what the mount shows."""
         self.state, oracle = (observer.look() for observer in self._observers)
-        return differences(self.state, oracle)
+        return [*differences(self.state, oracle), *untrue_room(self.mount, self.state)]
 
     def close(self) -> None:
         self.mount.close_all()
@@ -52,7 +55,7 @@ class Pair:
     def __init__(self, volume: Volume, oracle: Path) -> None:
         self.volume = volume
         self._oracle = oracle
-        self._keep_atime = _honours_noatime(volume.directory)
+        self._directory_atimes = _lists_without_trace(volume.directory)
         self._kept: list[Example] = []
         self._made = 0
         self._lost: list[str] = []
@@ -65,7 +68,7 @@ class Pair:
         self._made += 1
         name = f"example-{self._made}"
         sides = (Actor(self.volume / name), Actor(self._oracle / name))
-        example = Example(*sides, keep_atime=self._keep_atime)
+        example = Example(*sides, directory_atimes=self._directory_atimes)
         self._kept.append(example)
         return example
 
@@ -122,14 +125,12 @@ def _keeps_xattrs(directory: Path) -> bool:
     return True
 
 
-def _honours_noatime(directory: Path) -> bool:
-    trial = directory / "trial"
-    trial.write_bytes(b"trial")
-    os.utime(trial, ns=(1, 1))
-    descriptor = os.open(trial, LOOK)
+def _lists_without_trace(directory: Path) -> bool:
+    """Whether O_NOATIME counts for directories."""
+    os.utime(directory, ns=(1, 1))
+    descriptor = os.open(directory, LOOK | os.O_DIRECTORY)
     try:
-        os.read(descriptor, 5)
+        os.listdir(descriptor)
         return os.fstat(descriptor).st_atime_ns == 1
     finally:
         os.close(descriptor)
-        trial.unlink()
