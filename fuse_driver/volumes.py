@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -10,16 +9,12 @@ from typing import Final
 from fuse_driver.arguments import Arguments
 from sqlfs import owner
 from sqlfs.cli.secrets import PassphraseSource, read_passphrase
-from sqlfs.errors import AlreadyMounted, ConnectionLost, InUse, NoSuchVolume, UsageError
+from sqlfs.errors import NoSuchVolume, UsageError
 from sqlfs.owner import Store
 from sqlfs.types import VolumeInfo
 from sqlfs.volume.session import Session
 
 DEFAULT_VOLUME: Final = "main"
-
-# How long to wait for an owner that is about to go, and between two looks (seconds).
-OTHERS_S_MAX: Final = 10.0
-RETRY_S: Final = 0.05
 
 NO_SOURCE: Final = PassphraseSource()
 
@@ -39,48 +34,21 @@ def early_passphrase(arguments: Arguments) -> bytes | None:
 
 
 def open_store(arguments: Arguments, say: Say) -> Store:
-    """Open the file as its owner.  Raises InUse when another process is that, and StoreError.
-
-    An owner that is no mount may be a command, or a mount that was taken off just now: those are
-    waited for.
-    """
-    is_new = not arguments.file.exists()
-    deadline = time.monotonic() + OTHERS_S_MAX
-    while True:
-        try:
-            store = _open_as_owner(arguments)
-            break
-        except InUse:
-            if time.monotonic() > deadline:
-                raise
-        except ConnectionLost:
-            pass  # its owner is just going
-        time.sleep(RETRY_S)
-    if is_new:
-        say(f"created {arguments.file}")
-    for notice in store.notices:
-        say(notice)
-    return store
-
-
-def _open_as_owner(arguments: Arguments) -> Store:
-    file, read_only = arguments.file, arguments.options.read_only
+    """Open the file: as its owner, or as a client of the process that is.  Raises InUse when that
+    one can't be reached, and StoreError."""
+    file = arguments.file
+    is_new = not file.exists()
     store = owner.open(
         file,
         create=arguments.options.makes_volumes,
-        read_only=read_only,
+        read_only=arguments.options.read_only,
         accept_state=arguments.accept_state,
     )
-    if store.is_owner:
-        return store
-    with store:
-        for mount in store.mounts():
-            if mount.door == "fuse":
-                raise AlreadyMounted(
-                    f"{file} is already mounted at {mount.where} by pid {mount.pid}: "
-                    "unmount it there first"
-                )
-        raise InUse(f"{file} is in use by pid {store.owner_pid}, which is no mount: end that first")
+    if is_new:
+        say(f"created {file}")
+    for notice in store.notices:
+        say(notice)
+    return store
 
 
 def open_session(

@@ -163,12 +163,6 @@ class InUse(StoreError):
     default_errno = errno.EBUSY
 
 
-class AlreadyMounted(StoreError):
-    """Another process has the file mounted, and goes on having it."""
-
-    default_errno = errno.EBUSY
-
-
 class NoSuchVolume(StoreError):
     default_errno = errno.ENOENT
 

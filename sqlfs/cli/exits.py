@@ -7,7 +7,6 @@ from enum import IntEnum
 from typing import Final
 
 from sqlfs.errors import (
-    AlreadyMounted,
     Corrupt,
     InUse,
     MissingLog,
@@ -43,7 +42,6 @@ _OF_CLASS: Final[tuple[tuple[type[SqlfsError], Exit], ...]] = (
     (UnsupportedFormat, Exit.UNSUPPORTED),
     (Corrupt, Exit.DAMAGED),
     (MissingLog, Exit.DAMAGED),
-    (AlreadyMounted, Exit.IN_USE),
     (InUse, Exit.IN_USE),
     (WrongPassphrase, Exit.DENIED),
     (PassphraseNeeded, Exit.DENIED),

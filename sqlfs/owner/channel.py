@@ -215,14 +215,13 @@ def _result(answer: list[object], sequence: int) -> object:
 
 
 def proxied(verb: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
-    """A method that has the owner perform `verb`; its object has a `_channel`."""
+    """A method that has the owner perform `verb`; its object has a `_channel_for` each verb."""
     known = Verb.of(verb)
 
     @wraps(verb)
     def ask(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        answer: R = known.result.decode(
-            self._channel.request(known.name, known.encode(args, kwargs))
-        )
+        channel: Channel = self._channel_for(known.name)
+        answer: R = known.result.decode(channel.request(known.name, known.encode(args, kwargs)))
         return answer
 
     return ask

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import secrets
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Protocol
 
 from sqlfs.crypto import KdfParameters, KeySlot
-from sqlfs.errors import (
-    ConnectionLost,
-    InputOutput,
-    NotSupported,
-    SqlfsError,
-    WrongPassphrase,
-)
+from sqlfs.errors import ConnectionLost, InputOutput, NotSupported, SqlfsError
 from sqlfs.limits import IO_BYTES_MAX
 from sqlfs.maintenance import Finding, check_file
 from sqlfs.owner.codec import encode_error
 from sqlfs.owner.frames import REQUEST_BYTES_MAX, Malformed, pack, receive, send
 from sqlfs.owner.hearing import HEARD_S_MAX, Hearing
 from sqlfs.owner.rendezvous import Peer
+from sqlfs.owner.served import Served
 from sqlfs.owner.verbs import (
+    CHANGING_VERBS,
     CONTROL_VERBS,
     GREETING,
     OUTSIDE,
@@ -34,16 +30,16 @@ from sqlfs.owner.verbs import (
     SESSION_VERBS,
     Greeting,
     OpenedSession,
+    SessionRequest,
     Verb,
 )
 from sqlfs.types import MountInfo, VolumeInfo, VolumeUsage
 from sqlfs.volume import VolumeFile
-from sqlfs.volume.session import Session
 
 # A peer that connects and says nothing must not keep a place.
 GREETING_S_MAX: Final = 10.0
 
-_TOKEN_BYTES: Final = 16
+UnmountCallback = Callable[[], None]
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +49,11 @@ class Clients(Protocol):
 
     file: VolumeFile
 
-    def find(self, token: bytes) -> Client | None: ...
+    def add(self, served: Served) -> None: ...
 
-    def end_mount(self, mountpoints: Sequence[str]) -> Callable[[], None]: ...
+    def find(self, token: bytes) -> Served: ...
+
+    def end_mount(self, mountpoints: Sequence[str]) -> UnmountCallback | None: ...
 
     def forget(self, client: Client) -> None: ...
 
@@ -65,11 +63,10 @@ class Client:
 
     def __init__(self, clients: Clients, connection: socket.socket) -> None:
         self.peer = Peer.of(connection)
-        self.token = b""
         self._clients = clients
         self._file = clients.file
         self._connection = connection
-        self._session: Session | None = None
+        self._served: Served | None = None
         self._sending = threading.Lock()
         self._hearing: Hearing | None = None
         self._after_answer: Callable[[], None] | None = None
@@ -114,13 +111,13 @@ class Client:
     def _answer(self, request: list[object]) -> None:
         match request:
             case [int(sequence), str(name), list(args)] if sequence > OUTSIDE:
-                verb, target = self._target(name)
+                verb, perform = self._target(name)
             case _:
                 raise Malformed("a request is not of the form that the protocol knows")
         decoded = verb.decode(args)
         _check_bounds(name, decoded)
         try:
-            result = verb.result.encode(getattr(target, name)(*decoded))
+            result = verb.result.encode(perform(*decoded))
             self._reply([sequence, True, result])
         except ConnectionLost:
             raise
@@ -134,11 +131,15 @@ class Client:
             then, self._after_answer = self._after_answer, None
             then()
 
-    def _target(self, name: str) -> tuple[Verb, object]:
-        if self._session is not None and name in SESSION_VERBS:
-            return SESSION_VERBS[name], self._session
+    def _target(self, name: str) -> tuple[Verb, Callable[..., object]]:
+        served = self._served
+        if served is not None and name in SESSION_VERBS:
+            verb: Callable[..., object] = getattr(served.session, name)
+            if name in CHANGING_VERBS:
+                verb = partial(served.change, verb)
+            return SESSION_VERBS[name], verb
         if name in CONTROL_VERBS:
-            return CONTROL_VERBS[name], self
+            return CONTROL_VERBS[name], getattr(self, name)
         raise Malformed("a verb that is unknown here")
 
     def _reply(self, message: Sequence[object]) -> None:
@@ -180,45 +181,48 @@ class Client:
     def check(self, deep: bool) -> list[Finding]:
         return check_file(self._file, deep=deep)
 
-    def unmount(self, mountpoints: list[str]) -> None:
+    def unmount(self, mountpoints: list[str]) -> bool:
         # The answer goes first: the owner may be gone before it could follow.
         self._after_answer = self._clients.end_mount(mountpoints)
+        return self._after_answer is not None
 
-    def open_session(
-        self,
-        volume: str,
-        kek: bytes | None,
-        read_only: bool,
-        door: str,
-        where: str,
-        atime: bool,
-        subdir: bytes,
-    ) -> OpenedSession:
-        if self._session is not None:
+    def open_session(self, request: SessionRequest) -> OpenedSession:
+        if self._served is not None:
             raise Malformed("a second session on one connection")
         session = self._file.session(
-            volume,
-            kek=kek,
-            read_only=read_only,
-            door=door,
-            where=where,
+            request.volume,
+            kek=request.kek,
+            read_only=request.read_only,
+            door=request.door,
+            where=request.where,
             pid=self.peer.pid,
-            atime=atime,
-            subdir=subdir,
+            atime=request.atime,
+            subdir=request.subdir,
         )
-        self._session = session
-        self.token = secrets.token_bytes(_TOKEN_BYTES)
-        return OpenedSession(session.volume, session.root, session.read_only, self.token)
+        served = Served(session, self.peer.pid, request.door, request.where)
+        served.join(self)
+        self._served = served
+        self._clients.add(served)
+        return OpenedSession(session.volume, session.root, session.read_only, served.token)
+
+    def join(self, token: bytes) -> None:
+        self._served = self._joined(token)
 
     def listen(self, token: bytes) -> None:
-        listened = self._clients.find(token)
-        if listened is None or listened._session is None:
-            raise WrongPassphrase("no session with that token")
-        hearing = Hearing(self._connection, ends_with=(self, listened))
-        # Nothing is missed from here on, but what follows the answer is changes, not before it.
-        listened._session.subscribe(hearing.tell)
+        served = self._joined(token)
+        self._served = served
+        hearing = Hearing(self._connection, served.is_busy, served.end)
+        # What follows the answer is changes, not before it.
+        served.listen(hearing)
         self._hearing = hearing
         self._after_answer = hearing.begin
+
+    def _joined(self, token: bytes) -> Served:
+        if self._served is not None:
+            raise Malformed("a second session on one connection")
+        served = self._clients.find(token)
+        served.join(self)
+        return served
 
     # --- the end ---
 
@@ -239,12 +243,8 @@ class Client:
     def _release(self) -> None:
         if self._hearing is not None:
             self._hearing.end()
-        session, self._session = self._session, None
-        if session is not None:
-            try:
-                session.close()
-            except SqlfsError as error:
-                log.error("closing a session of process %d: %s", self.peer.pid, error)
+        if self._served is not None:
+            self._served.leave(self)
         self._clients.forget(self)
         self._connection.close()
 

@@ -109,7 +109,9 @@ class DirectStore(Store):
         return check_file(self._file, deep=deep)
 
     def unmount(self, where: str) -> None:
-        self._server.end_mount(spellings(where))()
+        end = self._server.end_mount(spellings(where))
+        if end is not None:
+            end()
 
     def on_unmount_request(self, callback: Callable[[], None]) -> None:
         self._server.on_unmount_request(callback)

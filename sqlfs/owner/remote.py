@@ -1,33 +1,28 @@
-"""The store and the session in a process that is a client of the owner."""
+"""The store in a process that is a client of the owner."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from sqlfs.crypto import KdfParameters, derive_kek
-from sqlfs.errors import (
-    ConnectionLost,
-    Invalid,
-    NoPassphraseNeeded,
-    ReadOnly,
-    SqlfsError,
-    WrongPassphrase,
-)
-from sqlfs.limits import CHUNK_BYTES_DEFAULT, IO_BYTES_MAX
+from sqlfs.errors import NoPassphraseNeeded, ReadOnly, SqlfsError, WrongPassphrase
+from sqlfs.limits import CHUNK_BYTES_DEFAULT
 from sqlfs.maintenance import Finding
 from sqlfs.owner.channel import Channel, Farewell, proxied
+from sqlfs.owner.remote_session import RemoteSession
 from sqlfs.owner.rendezvous import spellings
 from sqlfs.owner.store import Passphrase, Store, as_bytes
-from sqlfs.owner.verbs import CHANGES, READDIR_ENTRIES_MAX, Control, OpenedSession
-from sqlfs.types import DirectoryEntry, MountInfo, VolumeInfo, VolumeUsage
+from sqlfs.owner.verbs import Control, SessionRequest
+from sqlfs.types import MountInfo, VolumeInfo, VolumeUsage
 from sqlfs.volume.paths import encode
-from sqlfs.volume.session import Listener, Session
+from sqlfs.volume.session import Session
 
-log = logging.getLogger(__name__)
+# Between two looks whether a mount has ended.
+_LOOK_S: Final = 0.02
 
 
 class _Owner:
@@ -45,8 +40,10 @@ class _Owner:
     checkpoint = proxied(Control.checkpoint)
     check = proxied(Control.check)
     unmount = proxied(Control.unmount)
-    open_session = proxied(Control.open_session)
-    listen = proxied(Control.listen)
+
+    def _channel_for(self, verb: str) -> Channel:
+        del verb
+        return self._channel
 
 
 class RemoteStore(Store):
@@ -64,6 +61,7 @@ class RemoteStore(Store):
         self._owner = _Owner(channel)
         self._read_only = read_only
         self._sessions: set[RemoteSession] = set()
+        self._unmount_callbacks: list[Callable[[], None]] = []
 
     @property
     def path(self) -> Path:
@@ -114,12 +112,9 @@ class RemoteStore(Store):
     ) -> Session:
         read_only = read_only or self._read_only
 
-        place = encode(subdir)
-
         def open_with(kek: bytes | None) -> RemoteSession:
-            return self._open_session(
-                lambda owner: owner.open_session(volume, kek, read_only, door, where, atime, place)
-            )
+            request = SessionRequest(volume, kek, read_only, door, where, atime, encode(subdir))
+            return self._open_session(request)
 
         if passphrase is None:
             return open_with(None)
@@ -137,14 +132,13 @@ class RemoteStore(Store):
             f"volume {volume!r} of {self._path} is not encrypted; give no passphrase"
         )
 
-    def _open_session(self, ask: Callable[[_Owner], OpenedSession]) -> RemoteSession:
+    def _open_session(self, request: SessionRequest) -> RemoteSession:
         channel = self._channel.another()
         try:
-            opened = ask(_Owner(channel))
+            session = RemoteSession(channel, request, self._end_request, self._sessions.discard)
         except BaseException:
             channel.close()
             raise
-        session = RemoteSession(channel, opened, forget=self._sessions.discard)
         self._sessions.add(session)
         return session
 
@@ -164,15 +158,24 @@ class RemoteStore(Store):
         return self._owner.check(deep)
 
     def unmount(self, where: str) -> None:
+        mountpoints = spellings(where)
         try:
-            self._owner.unmount(spellings(where))
+            is_owners = self._owner.unmount(mountpoints)
         except Farewell:
             return
-        self._channel.wait_farewell()
+        if is_owners:
+            self._channel.wait_farewell()
+            return
+        with contextlib.suppress(Farewell):
+            while any(each.where in mountpoints for each in self._owner.mounts()):
+                time.sleep(_LOOK_S)
 
     def on_unmount_request(self, callback: Callable[[], None]) -> None:
-        del callback
-        raise Invalid(f"{self._path} is owned by process {self.owner_pid}: only it can unmount")
+        self._unmount_callbacks.append(callback)
+
+    def _end_request(self) -> None:
+        for callback in self._unmount_callbacks:
+            callback()
 
     def _close(self) -> None:
         first: SqlfsError | None = None
@@ -184,159 +187,3 @@ class RemoteStore(Store):
         self._channel.close()
         if first is not None:
             raise first
-
-
-class RemoteSession:
-    """A session in the owner, spoken to on a connection of its own.  Its verbs take turns.
-
-    After a farewell everything is durable and released, so ending what is open is no error then.
-    """
-
-    def __init__(
-        self, channel: Channel, opened: OpenedSession, forget: Callable[[RemoteSession], None]
-    ) -> None:
-        self._channel = channel
-        self._forget = forget
-        self._opened = opened
-        self._closed = False
-        self._listening: list[Channel] = []
-
-    @property
-    def volume(self) -> VolumeInfo:
-        return self._opened.volume
-
-    @property
-    def root(self) -> int:
-        return self._opened.root
-
-    @property
-    def read_only(self) -> bool:
-        return self._opened.read_only
-
-    lookup = proxied(Session.lookup)
-    resolve = proxied(Session.resolve)
-    path_of = proxied(Session.path_of)
-    mknod = proxied(Session.mknod)
-    mkdir = proxied(Session.mkdir)
-    symlink = proxied(Session.symlink)
-    link = proxied(Session.link)
-    unlink = proxied(Session.unlink)
-    rmdir = proxied(Session.rmdir)
-    rename = proxied(Session.rename)
-    clone = proxied(Session.clone)
-    getattr = proxied(Session.getattr)
-    setattr = proxied(Session.setattr)
-    readlink = proxied(Session.readlink)
-    getxattr = proxied(Session.getxattr)
-    setxattr = proxied(Session.setxattr)
-    listxattr = proxied(Session.listxattr)
-    removexattr = proxied(Session.removexattr)
-    create = proxied(Session.create)
-    tmpfile = proxied(Session.tmpfile)
-    open = proxied(Session.open)
-    allocate = proxied(Session.allocate)
-    seek = proxied(Session.seek)
-    copy_range = proxied(Session.copy_range)
-    fsync = proxied(Session.fsync)
-    lock = proxied(Session.lock)
-    fsyncdir = proxied(Session.fsyncdir)
-    sync = proxied(Session.sync)
-    statfs = proxied(Session.statfs)
-    pin = proxied(Session.pin)
-    unpin = proxied(Session.unpin)
-    _readdir = proxied(Session.readdir)
-    _read = proxied(Session.read)
-    _write = proxied(Session.write)
-    _flush = proxied(Session.flush)
-    _release = proxied(Session.release)
-    _close = proxied(Session.close)
-
-    # --- what does not fit into one message ---
-
-    def readdir(self, node: int, cookie: int, limit: int) -> list[DirectoryEntry]:
-        entries: list[DirectoryEntry] = []
-        while True:
-            asked = min(limit - len(entries), READDIR_ENTRIES_MAX)
-            part = self._readdir(node, entries[-1].cookie if entries else cookie, asked)
-            entries += part
-            if len(part) < asked or len(entries) >= limit:
-                return entries
-
-    def read(self, handle: int, offset: int, size: int) -> bytes:
-        if size <= IO_BYTES_MAX:
-            return self._read(handle, offset, size)
-        parts: list[bytes] = []
-        for start in range(0, size, IO_BYTES_MAX):
-            asked = min(size - start, IO_BYTES_MAX)
-            parts.append(self._read(handle, offset + start, asked))
-            if len(parts[-1]) < asked:
-                break
-        return b"".join(parts)
-
-    def write(self, handle: int, offset: int, data: bytes) -> int:
-        if len(data) <= IO_BYTES_MAX:
-            return self._write(handle, offset, data)
-        view = memoryview(data)
-        for start in range(0, len(data), IO_BYTES_MAX):
-            self._write(handle, offset + start, bytes(view[start : start + IO_BYTES_MAX]))
-        return len(data)
-
-    # --- the end ---
-
-    def flush(self, handle: int) -> None:
-        with contextlib.suppress(Farewell):
-            self._flush(handle)
-
-    def release(self, handle: int) -> None:
-        with contextlib.suppress(Farewell):
-            self._release(handle)
-
-    def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        self._forget(self)
-        try:
-            # Who met the loss of the owner in another verb need not be told again.
-            if not self._channel.is_lost:
-                with contextlib.suppress(Farewell):
-                    self._close()
-        finally:
-            self._channel.close()
-            for channel in self._listening:
-                channel.close()
-
-    # --- caches above ---
-
-    def congested(self) -> bool:
-        return False
-
-    def wait_uncongested(self) -> None:
-        """The owner's thread that serves this session waits instead."""
-
-    def subscribe(self, listener: Listener) -> None:
-        channel = self._channel.another()
-        try:
-            _Owner(channel).listen(self._opened.token)
-        except BaseException:
-            channel.close()
-            raise
-        self._listening.append(channel)
-        threading.Thread(
-            target=self._listen, args=(channel, listener), name="sqlfs-changes", daemon=True
-        ).start()
-
-    def _listen(self, channel: Channel, listener: Listener) -> None:
-        try:
-            while True:
-                (changes,) = channel.hear()
-                listener(CHANGES.decode(changes))
-                channel.say([])
-        except ConnectionLost:
-            pass
-        except Exception:
-            log.exception("a listener failed; its session ends")
-        finally:
-            channel.close()
-            # What the listener keeps would be wrong from here on.
-            self._channel.end()

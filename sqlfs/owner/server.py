@@ -5,42 +5,46 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from sqlfs.errors import InUse, NotFound, NotSupported, PeerRefused, SqlfsError
+from sqlfs.errors import InUse, NotFound, NotSupported, PeerRefused, SqlfsError, WrongPassphrase
 from sqlfs.owner import rendezvous
-from sqlfs.owner.client import Client
+from sqlfs.owner.client import Client, UnmountCallback
 from sqlfs.owner.codec import encode_error
 from sqlfs.owner.frames import pack
 from sqlfs.owner.rendezvous import Peer
+from sqlfs.owner.served import Served
 from sqlfs.owner.verbs import OUTSIDE
 from sqlfs.volume import VolumeFile
 
-# A client has a connection for the file, one for each session and one for each subscription.
-# Each may hold a request and an answer of about a MiB.
-CLIENTS_MAX: Final = 64
+# A client has a connection for the file, up to three for each session and one for each
+# subscription.  Each may hold a request and an answer of about a MiB.
+CLIENTS_MAX: Final = 128
 _JOIN_S_MAX: Final = 5.0
 
 log = logging.getLogger(__name__)
 
-UnmountCallback = Callable[[], None]
+# The door that is a mount.
+MOUNT: Final = "fuse"
 
 
 class Server:
     """Serves `file` to the processes of trusted users from :meth:`start` to :meth:`end`.
 
-    The lock guards the set of clients and the callbacks.
+    The lock guards the sets of clients and sessions, and the callbacks.
     """
 
     def __init__(self, file: VolumeFile) -> None:
         self.file = file
         self._lock = threading.Lock()
         self._clients: dict[Client, threading.Thread] = {}
+        self._served: list[Served] = []
         self._unmount_callbacks: list[UnmountCallback] = []
         self._listener: socket.socket | None = None
         self._place: Path | None = None
@@ -136,27 +140,41 @@ class Server:
     def forget(self, client: Client) -> None:
         with self._lock:
             self._clients.pop(client, None)
+            self._served = [each for each in self._served if not each.released.is_set()]
 
-    def find(self, token: bytes) -> Client | None:
-        """The client whose session has `token`."""
+    def add(self, served: Served) -> None:
         with self._lock:
-            return next((each for each in self._clients if token and each.token == token), None)
+            self._served.append(served)
+
+    def find(self, token: bytes) -> Served:
+        """The session that has `token`.  Raises WrongPassphrase."""
+        with self._lock:
+            for each in self._served:
+                if secrets.compare_digest(each.token, token):
+                    return each
+        raise WrongPassphrase("no session with that token")
 
     def on_unmount_request(self, callback: UnmountCallback) -> None:
         with self._lock:
             self._unmount_callbacks.append(callback)
 
-    def end_mount(self, mountpoints: Sequence[str]) -> UnmountCallback:
-        """What ends the mount at one of `mountpoints`.  Raises NotFound, NotSupported."""
-        mounts = [each for each in self.file.mounts() if each.door == "fuse"]
-        if not any(each.where in mountpoints for each in mounts):
+    def end_mount(self, mountpoints: Sequence[str]) -> UnmountCallback | None:
+        """What ends the owner's mount at one of `mountpoints`; None if it is a client's, which
+        was asked then.  Raises NotFound, NotSupported."""
+        mounts = [each for each in self.file.mounts() if each.where in mountpoints]
+        if not any(each.door == MOUNT for each in mounts):
             raise NotFound(f"{self.file.path} is not mounted at {mountpoints[0]}")
         with self._lock:
+            served = [each for each in self._served if each.where in mountpoints]
             callbacks = list(self._unmount_callbacks)
+        theirs = [each for each in served if each.door == MOUNT]
+        if theirs:
+            # Of several mounts at one place the last one hides the others.
+            if not theirs[-1].ask_for_end():
+                raise _deaf(theirs[-1].pid)
+            return None
         if not callbacks:
-            raise NotSupported(
-                f"process {os.getpid()} does not end its mount on request; use fusermount3 -u"
-            )
+            raise _deaf(os.getpid())
 
         def end() -> None:
             for callback in callbacks:
@@ -172,3 +190,7 @@ class Server:
             return os.geteuid()
         same = (status.st_dev, status.st_ino) == self.file.identity
         return status.st_uid if same else os.geteuid()
+
+
+def _deaf(pid: int) -> NotSupported:
+    return NotSupported(f"process {pid} does not end its mount on request; use fusermount3 -u")

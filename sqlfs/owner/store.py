@@ -104,14 +104,15 @@ class Store(ABC):
 
     @abstractmethod
     def unmount(self, where: str) -> None:
-        """End the mount at the directory `where`.  A client returns when the file is whole; the
-        owner itself, when the mount's driver was told.  Raises NotFound, NotSupported, and
-        ConnectionLost when the owner died before the file was whole."""
+        """End the mount at the directory `where`.  A client returns when all that was done there
+        is durable, and the file whole if its owner ended with the mount; the owner itself, when
+        the mount's driver was told.  Raises NotFound, NotSupported, and ConnectionLost when the
+        owner died before the file was whole."""
 
     @abstractmethod
     def on_unmount_request(self, callback: Callable[[], None]) -> None:
-        """Have `callback` called, on a foreign thread, when somebody asks for the owner's mount
-        to end.  It must only begin that, and not wait for it.  Raises Invalid for a client."""
+        """Have `callback` called, on a foreign thread, when somebody asks for the mount of this
+        process to end.  It must only begin that, and not wait for it."""
 
     def mount(
         self,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, get_type_hints
 
 from sqlfs.crypto import KdfParameters, KeySlot
@@ -18,7 +18,7 @@ from sqlfs.types import Change, MountInfo, VolumeInfo, VolumeUsage
 from sqlfs.volume.session import Session
 
 PROTOCOL: Final = "sqlfs"
-PROTOCOL_VERSION: Final = 1
+PROTOCOL_VERSION: Final = 2
 
 # The sequence number of what answers no request: the owner's greeting, and its goodbye, which says
 # that it closed the file in good order.
@@ -40,13 +40,26 @@ class Greeting:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """What a session is to be."""
+
+    volume: str
+    kek: bytes | None = field(repr=False)
+    read_only: bool
+    door: str
+    where: str
+    atime: bool
+    subdir: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class OpenedSession:
     """What a client learns of a session that it opened."""
 
     volume: VolumeInfo
     root: int
     read_only: bool
-    token: bytes  # shown by the connection on which the session is told of changes
+    token: bytes = field(repr=False)  # shown by its other connections
 
 
 class Control(Protocol):
@@ -75,21 +88,16 @@ class Control(Protocol):
 
     def check(self, deep: bool) -> list[Finding]: ...
 
-    def unmount(self, mountpoints: list[str]) -> None:
-        """End the mount at one of `mountpoints` (the same one, spelt differently).  The owner's
-        goodbye tells when the file is whole."""
+    def unmount(self, mountpoints: list[str]) -> bool:
+        """End the mount at one of `mountpoints` (the same one, spelt differently).  True if it is
+        the owner's: its goodbye tells when the file is whole.  False if it is a client's: then it
+        is whole when `mounts` lists that mount no longer."""
 
-    def open_session(
-        self,
-        volume: str,
-        kek: bytes | None,
-        read_only: bool,
-        door: str,
-        where: str,
-        atime: bool,
-        subdir: bytes,
-    ) -> OpenedSession:
+    def open_session(self, request: SessionRequest) -> OpenedSession:
         """From here on the connection speaks for this session, and it ends with the connection."""
+
+    def join(self, token: bytes) -> None:
+        """From here on this connection speaks for the session, too, and it ends with this one."""
 
     def listen(self, token: bytes) -> None:
         """From here on the owner sends what other sessions changed, and waits for a word that
@@ -146,5 +154,16 @@ SESSION_VERBS: Final[Mapping[str, Verb]] = {
 CONTROL_VERBS: Final[Mapping[str, Verb]] = {
     name: Verb.of(method) for name, method in methods(Control).items()
 }
+# Those that change the volume: open does with O_TRUNC, and copy_range is many changes.
+CHANGING_VERBS: Final = frozenset(
+    {
+        "mknod", "mkdir", "symlink", "link", "unlink", "rmdir", "rename", "clone", "setattr",
+        "setxattr", "removexattr", "create", "tmpfile", "open", "write", "allocate", "copy_range",
+    }
+)  # fmt: skip
+# Those that wait for the disk.
+DURABLE_VERBS: Final = frozenset({"fsync", "fsyncdir", "sync"})
+assert SESSION_VERBS.keys() >= CHANGING_VERBS | DURABLE_VERBS
+
 CHANGES: Final = codec_of(list[Change])
 GREETING: Final = codec_of(Greeting)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -92,9 +93,11 @@ class DirectSession(RangeVerbs, AttributeVerbs):
             if not self._closed:
                 self._open_volume.unpin(self, node)
 
-    def subscribe(self, listener: Listener) -> None:
+    def subscribe(
+        self, listener: Listener, own_telling: Callable[[bool], None] | None = None
+    ) -> None:
         with self._reading() as volume:
-            volume.subscriptions.append(Subscription(self, listener))
+            volume.subscriptions.append(Subscription(self, listener, own_telling))
 
     def close(self) -> None:
         with self._lock:

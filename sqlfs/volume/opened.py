@@ -11,7 +11,7 @@ import logging
 import os
 import stat
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sqlfs.chunks import Cached, ChunkPool, SizedCache, unpack
@@ -59,8 +59,11 @@ class OpenFile:
 
 @dataclass(slots=True, eq=False)
 class Subscription:
+    """``own_telling``: told when a verb of the session itself begins, and ends, telling others."""
+
     session: object
     listener: Listener
+    own_telling: Callable[[bool], None] | None = None
 
 
 @dataclass(slots=True)
@@ -282,7 +285,15 @@ class OpenVolume:
 
     def tell(self, changes: Sequence[Change], session: object) -> None:
         """Call the listeners of the other sessions.  Never under the store's lock."""
-        for subscription in list(self.subscriptions):
-            if subscription.session is not session:
-                with contextlib.suppress(ConnectionError):
-                    subscription.listener(changes)
+        subscriptions = list(self.subscriptions)
+        own = [each.own_telling for each in subscriptions if each.session is session]
+        for notice in filter(None, own):
+            notice(True)
+        try:
+            for subscription in subscriptions:
+                if subscription.session is not session:
+                    with contextlib.suppress(ConnectionError):
+                        subscription.listener(changes)
+        finally:
+            for notice in filter(None, own):
+                notice(False)

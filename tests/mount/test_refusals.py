@@ -6,11 +6,9 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-import sqlfs
 from sqlfs.cli.exits import Exit
 from tests.mount.mounting import (
     AS_NOBODY,
@@ -143,20 +141,6 @@ def test_several_volumes_and_none_named(mounted: Mount) -> None:
     mounted.remount("--volume", "second")
     mounted.unmount()
     refused(sqlfs_mount(mounted.file, mounted.directory), Exit.USAGE, "'main'", "'second'")
-
-
-def test_a_file_that_is_mounted_already(mounted: Mount, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    done = sqlfs_mount(mounted.file, other)
-    refused(done, Exit.IN_USE, "already mounted", str(mounted.directory), str(mounted.pid))
-
-
-def test_a_file_that_a_program_has_open(mount: Mount) -> None:
-    with sqlfs.open(mount.file, create=True) as store:
-        store.create_volume("main")
-        refused(sqlfs_mount(mount.file, mount.directory), Exit.IN_USE, "in use", str(os.getpid()))
-    mount.start()
 
 
 def test_a_passphrase_for_a_plain_volume(mounted: Mount) -> None:

@@ -132,9 +132,13 @@ def _is_lost(session: Session) -> bool:
 class TestHearing:
     class Line:
         hung_up = False
+        busy = False
 
         def hang_up(self) -> None:
             self.hung_up = True
+
+        def is_busy(self) -> bool:
+            return self.busy
 
     @pytest.fixture
     def ends(self) -> Iterator[tuple[socket.socket, socket.socket]]:
@@ -145,12 +149,13 @@ class TestHearing:
     def test_many_changes_come_in_parts(self, ends: tuple[socket.socket, socket.socket]) -> None:
         ours, theirs = ends
         told = [Change(ChangeKind.CONTENT, node) for node in range(2 * CHANGES_MAX + 1)]
-        teller = begun(ours)
+        teller = begun(ours, self.Line())
         thread = threading.Thread(target=teller.tell, args=(told,))
         thread.start()
         heard: list[Change] = []
         while len(heard) < len(told):
-            (part,) = receive(theirs)
+            part, is_to_end = receive(theirs)
+            assert is_to_end is False
             heard += CHANGES.decode(part)
             assert len(heard) <= CHANGES_MAX * 3
             teller.heard()
@@ -170,6 +175,42 @@ class TestHearing:
         assert not thread.is_alive()
         assert line.hung_up
 
+    def test_who_tells_others_itself_is_told_but_not_waited_for(
+        self, ends: tuple[socket.socket, socket.socket]
+    ) -> None:
+        ours, theirs = ends
+        line = self.Line()
+        teller = begun(ours, line)
+        thread = threading.Thread(target=teller.tell, args=([Change(ChangeKind.CONTENT, 1)],))
+        thread.start()
+        assert receive(theirs) == [[[ChangeKind.CONTENT, 1, b""]], False]
+        teller.own_telling(True)
+        thread.join(DEADLINE_S)
+        assert not thread.is_alive()
+        teller.tell([Change(ChangeKind.CONTENT, 2)])
+        assert receive(theirs) == [[[ChangeKind.CONTENT, 2, b""]], False]
+        assert not line.hung_up
+
+    def test_who_is_held_up_here_is_not_taken_for_hung(
+        self, ends: tuple[socket.socket, socket.socket]
+    ) -> None:
+        ours, _ = ends
+        line = self.Line()
+        line.busy = True
+        begun(ours, line).tell([Change(ChangeKind.CONTENT, 1)])
+        assert not line.hung_up
+
+    def test_who_takes_nothing_holds_up_nobody_for_long(
+        self, ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(hearing, "HEARD_S_MAX", 0.05)
+        ours, _ = ends
+        line = self.Line()
+        teller = begun(ours, line)
+        teller.own_telling(True)
+        while not line.hung_up:  # the socket's buffer is finite
+            teller.tell([Change(ChangeKind.ENTRY, 1, b"x" * 255)] * CHANGES_MAX)
+
     def test_a_broken_line_ends_it(self, ends: tuple[socket.socket, socket.socket]) -> None:
         ours, theirs = ends
         theirs.close()
@@ -183,14 +224,14 @@ class TestHearing:
         monkeypatch.setattr(hearing, "HEARD_S_MAX", 0.05)
         ours, theirs = ends
         line = self.Line()
-        Hearing(ours, ends_with=[line]).tell([Change(ChangeKind.CONTENT, 1)])
+        Hearing(ours, line.is_busy, line.hang_up).tell([Change(ChangeKind.CONTENT, 1)])
         assert line.hung_up
         theirs.setblocking(False)
         with pytest.raises(BlockingIOError):
             theirs.recv(1)
 
 
-def begun(connection: socket.socket, *lines: TestHearing.Line) -> Hearing:
-    teller = Hearing(connection, ends_with=lines)
+def begun(connection: socket.socket, line: TestHearing.Line) -> Hearing:
+    teller = Hearing(connection, line.is_busy, line.hang_up)
     teller.begin()
     return teller

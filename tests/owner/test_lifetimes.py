@@ -226,9 +226,23 @@ class TestUnmount:
         owner.unmount("/mnt/../mnt/here/")
         assert asked == ["once"]
 
-    def test_is_the_owners_to_offer(self, client: sqlfs.Store) -> None:
-        with pytest.raises(Invalid):
-            client.on_unmount_request(lambda: None)
+    def test_of_a_clients_mount_ends_that_alone(
+        self, owner: sqlfs.Store, client: sqlfs.Store
+    ) -> None:
+        session = client.session("main", door="fuse", where="/mnt/there")
+        session.subscribe(lambda _: None)
+        client.on_unmount_request(session.close)
+        with sqlfs.open(owner.path) as third:
+            third.unmount("/mnt/there")
+        assert owner.mounts() == []
+        assert owner.session("main").root
+
+    def test_of_a_client_that_does_not_listen(
+        self, owner: sqlfs.Store, client: sqlfs.Store
+    ) -> None:
+        client.session("main", door="fuse", where="/mnt/there")
+        with pytest.raises(NotSupported, match="fusermount3"):
+            owner.unmount("/mnt/there")
 
     def test_knows_a_mountpoint_by_its_links(self, mountpoint: Path, tmp_path: Path) -> None:
         link = tmp_path / "link"

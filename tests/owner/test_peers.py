@@ -24,6 +24,7 @@ from tests.owner.processes import Program, as_user, eventually, serving, socket_
 
 NOBODY = 65534
 SOMEBODY = 65533
+REQUEST = ["main", None, False, "api", "", True, b"/"]  # a session
 HELLO = pack([PROTOCOL, PROTOCOL_VERSION])
 
 
@@ -106,14 +107,15 @@ class TestGarbage:
         [
             ("read", [1, 0, IO_BYTES_MAX + 1]),
             ("readdir", [1, 0, READDIR_ENTRIES_MAX + 1]),
-            ("open_session", ["main", None, False, "api", "", True]),
+            ("open_session", [REQUEST]),
+            ("join", [bytes(16)]),
             ("subscribe", [None]),
         ],
     )
     def test_that_no_client_of_ours_would_ask_ends_the_session(
         self, greeted: socket.socket, owner: sqlfs.Store, verb: str, args: list[object]
     ) -> None:
-        ask(greeted, 1, "open_session", "main", None, False, "api", "", True)
+        ask(greeted, 1, "open_session", REQUEST)
         assert len(owner.mounts()) == 1
         _end_of(greeted, pack([2, verb, args]))
         eventually(lambda: owner.mounts() == [])
@@ -148,7 +150,7 @@ class TestHanging:
     ) -> None:
         with owner.mount() as fs:
             fs.write_bytes("/big", bytes(IO_BYTES_MAX))
-            opened = ask(greeted, 1, "open_session", "main", None, False, "api", "", True)
+            opened = ask(greeted, 1, "open_session", REQUEST)
             assert isinstance(opened, list)
             node = fs.stat("/big").st_ino
             handle = ask(greeted, 2, "open", node, os.O_RDONLY)
