@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import socket
+import struct
 import threading
-from collections.abc import Iterable, Sequence
-from typing import Final, Protocol
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from sqlfs.errors import ConnectionLost
 from sqlfs.owner.frames import send
@@ -15,59 +17,103 @@ from sqlfs.types import Change
 
 # Whoever changed something is held up by a listener; by one that is hung, once.
 HEARD_S_MAX: Final = 1.0
+# By one whose own verb waits for something here meanwhile, and whose kernel may wait for that.
+HEARD_WHILE_BUSY_S_MAX: Final = 0.05
+
+_TIMEVAL = struct.Struct("@ll")
 
 log = logging.getLogger(__name__)
-
-
-class Connected(Protocol):
-    def hang_up(self) -> None: ...
 
 
 class Hearing:
     """The owner's end of a subscription.
 
-    Of two threads, one tells and waits (:meth:`tell`, in the verb of another session), the
-    other receives (:meth:`heard`, :meth:`end`).
+    Many threads tell and wait (:meth:`tell`, in the verbs of other sessions), one receives
+    (:meth:`heard`, :meth:`end`).
+
+    The client's kernel may hold a lock for a verb of its own until that is answered, and need
+    the same lock to forget.  So a client is told, but not waited for, while its own session is
+    telling others: each would wait for the other.
     """
 
-    def __init__(self, connection: socket.socket, ends_with: Iterable[Connected]) -> None:
+    def __init__(
+        self, connection: socket.socket, is_busy: Callable[[], bool], hang_up: Callable[[], None]
+    ) -> None:
         self._connection = connection
-        self._ends_with = tuple(ends_with)
-        self._telling = threading.Lock()
-        self._begun = threading.Event()
-        self._word = threading.Event()
+        self._is_busy = is_busy
+        self._hang_up = hang_up
+        self._sending = threading.Lock()
+        self._state = threading.Condition()
+        self._begun = False  # these five are guarded by _state
         self._ended = False
+        self._sent = 0  # messages
+        self._heard = 0  # of them, how many the client gave its word for
+        self._tellings = 0  # verbs of the session itself that are telling others now
+        seconds, fraction = divmod(HEARD_S_MAX, 1)
+        limit = _TIMEVAL.pack(int(seconds), int(fraction * 1_000_000))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
     def begin(self) -> None:
         """The client was answered, and takes what comes now for changes."""
-        self._begun.set()
+        with self._state:
+            self._begun = True
+            self._state.notify_all()
 
     def tell(self, changes: Sequence[Change]) -> None:
-        """Return when the client has heard of `changes`.  One that does not answer in time loses
-        its session: what it remembers would be wrong from here on."""
-        with self._telling:
-            if not self._begun.wait(HEARD_S_MAX):
+        """Return when the client has heard of `changes`, or can't before its own verb returns.
+        One that does not answer in time, though nothing holds it up here, loses its session: what
+        it remembers would be wrong from here on."""
+        with self._state:
+            if not self._state.wait_for(lambda: self._begun or self._ended, HEARD_S_MAX):
                 self.end()
-            for start in range(0, len(changes), CHANGES_MAX):
+        for start in range(0, len(changes), CHANGES_MAX):
+            self._wait(self._send([CHANGES.encode(changes[start : start + CHANGES_MAX]), False]))
+
+    def ask_for_end(self) -> None:
+        """Ask the client to end its session, whatever it is for, when it can."""
+        self._send([[], True])
+
+    def _send(self, message: list[object]) -> int:
+        with self._sending:
+            with self._state:
                 if self._ended:
+                    return 0
+                self._sent += 1
+                number = self._sent
+            try:
+                send(self._connection, message)
+            except ConnectionLost:
+                self.end()
+        return number
+
+    def _wait(self, number: int) -> None:
+        begun = time.monotonic()
+        with self._state:
+            while not self._ended and self._heard < number and not self._tellings:
+                waited = time.monotonic() - begun
+                busy = self._is_busy()
+                if busy and waited >= HEARD_WHILE_BUSY_S_MAX:
                     return
-                self._word.clear()
-                try:
-                    send(self._connection, [CHANGES.encode(changes[start : start + CHANGES_MAX])])
-                except ConnectionLost:
-                    self.end()
-                    return
-                if not self._word.wait(HEARD_S_MAX):
+                if waited >= HEARD_S_MAX:
                     log.info("a client did not hear of changes in time; its session ends")
                     self.end()
+                    return
+                self._state.wait(HEARD_WHILE_BUSY_S_MAX if busy else HEARD_S_MAX - waited)
+
+    def own_telling(self, begins: bool) -> None:
+        """A verb of the session itself begins, or ends, to tell others."""
+        with self._state:
+            self._tellings += 1 if begins else -1
+            self._state.notify_all()
 
     def heard(self) -> None:
-        self._word.set()
+        with self._state:
+            self._heard += 1
+            self._state.notify_all()
 
     def end(self) -> None:
         """Tell nothing any more, and end the session that would have heard it.  Idempotent."""
-        self._ended = True
-        self._begun.set()
-        self._word.set()
-        for connected in self._ends_with:
-            connected.hang_up()
+        with self._state:
+            self._ended = True
+            self._state.notify_all()
+        self._hang_up()
