@@ -118,11 +118,16 @@ def test_flock(mount: Mount) -> None:
         for how in ("--exclusive", "--shared"):
             refused = subprocess.run(["flock", how, "--nonblock", "-E", "42", lock, "true"])
             assert refused.returncode == 42
-        waiting = subprocess.Popen(["flock", lock, "true"])
-        assert waiting.poll() is None
-        holder.communicate(b"\n")
-        assert waiting.wait() == 0
+        with subprocess.Popen(["flock", lock, "true"]) as waiting:
+            wait_until(lambda: _waits_for_a_lock(waiting.pid), "the lock is waited for")
+            holder.communicate(b"\n")
+            assert waiting.wait() == 0
     end_sound(mount)
+
+
+def _waits_for_a_lock(pid: int) -> bool:
+    waiting = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    return any(words[1] == "->" and str(pid) in words for words in waiting)
 
 
 @needs("inotifywait")
