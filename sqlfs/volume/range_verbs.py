@@ -178,12 +178,12 @@ class _Copy:
     def run(self) -> tuple[int, int]:
         """Bytes that were done, and to how many copied ones that is equal in work."""
         slots = self._slots_to_share()
+        data = self._source.find_data(self._from)
+        hole_bytes = (self._source.record.size if data is None else data) - self._from
+        if hole_bytes > slots * self._chunk_size:
+            return self._keep_hole(min(self._length, hole_bytes)), _STEP_EFFORT
         if slots:
             return self._share(slots)
-        data = self._source.find_data(self._from)
-        hole_end = self._source.record.size if data is None else data
-        if hole_end > self._from:
-            return self._keep_hole(min(self._length, hole_end - self._from)), _STEP_EFFORT
         size = min(self._length, _PIECE_BYTES, self._source.find_hole(self._from) - self._from)
         if self._aligns:
             # From the next slot on there may be something to share.

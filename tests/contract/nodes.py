@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import stat
 
 from sqlfs.types import AttributeChanges, Caller
@@ -14,6 +15,10 @@ ME = Caller(uid=1000, gid=1001)
 PAST_NS = 1_000_000_007
 
 KINDS = ("file", "empty", "full", "symlink", "fifo")
+
+
+def noise(size: int, seed: int = 0) -> bytes:
+    return random.Random(seed).randbytes(size)
 
 
 def make_file(session: Session, name: bytes, data: bytes = b"", parent: int | None = None) -> int:
@@ -74,3 +79,15 @@ def touched(session: Session, node: int) -> tuple[bool, bool]:
     """Whether mtime and ctime of `node` moved since it was aged."""
     attributes = session.getattr(node)
     return attributes.mtime_ns != PAST_NS, attributes.ctime_ns != PAST_NS
+
+
+def copy_all(
+    session: Session, source: int, offset_in: int, target: int, offset_out: int, length: int
+) -> int:
+    """`copy_range` until all is copied, or nothing comes any more; returns how many bytes."""
+    done = 0
+    while part := session.copy_range(
+        source, offset_in + done, target, offset_out + done, length - done
+    ):
+        done += part
+    return done

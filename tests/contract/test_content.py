@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 
 import pytest
 
@@ -16,16 +15,13 @@ from tests.contract.nodes import (
     content,
     make,
     make_file,
+    noise,
     touched,
 )
 
 # Around the sizes at which a file moves from its row to a chunk, to a manifest, to a tree of
 # manifests (chunks of 4 KiB, 128 to a manifest).
 SIZES = [0, 1, 511, 512, 513, 4095, 4096, 4097, 8192, 12_345, 512 * KIB, 512 * KIB + 1, MIB + 7]
-
-
-def noise(size: int, seed: int = 0) -> bytes:
-    return random.Random(seed).randbytes(size)
 
 
 def truncate(session: Session, node: int, size: int) -> None:

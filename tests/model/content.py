@@ -49,6 +49,42 @@ class SparseBytes:
                     del self._pages[last]
         self.size = size
 
+    def punch(self, offset: int, end: int) -> None:
+        """Zeros, and no pages where there is nothing else; the size stays."""
+        for page in self._pages_within(offset, end):
+            first = page * PAGE_BYTES
+            start, stop = max(0, offset - first), min(PAGE_BYTES, end - first)
+            self._pages[page][start:stop] = bytes(stop - start)
+            if not any(self._pages[page]):
+                del self._pages[page]
+
+    def copy_range(self, source: SparseBytes, offset_in: int, offset_out: int, size: int) -> None:
+        """`size` bytes, all of which `source` has; the two ranges do not overlap."""
+        self.punch(offset_out, offset_out + size)
+        self.size = max(self.size, offset_out + size)
+        for page in source._pages_within(offset_in, offset_in + size):
+            start = max(offset_in, page * PAGE_BYTES)
+            stop = min(offset_in + size, (page + 1) * PAGE_BYTES)
+            self.write(offset_out + start - offset_in, source.read(start, stop - start))
+
+    def find_data(self, offset: int) -> int | None:
+        """Where the next page that is not all zeros begins, or `offset` within one."""
+        for page in self._pages_within(offset, self.size):
+            if any(self._pages[page]):
+                return max(offset, page * PAGE_BYTES)
+        return None
+
+    def find_hole(self, offset: int) -> int:
+        """Where the next page that is all zeros begins, or the end."""
+        page = offset // PAGE_BYTES
+        while page in self._pages and any(self._pages[page]):
+            page += 1
+        return max(offset, min(self.size, page * PAGE_BYTES))
+
+    def _pages_within(self, offset: int, end: int) -> list[int]:
+        first, last = offset // PAGE_BYTES, -(-end // PAGE_BYTES)
+        return sorted(page for page in self._pages if first <= page < last)
+
     def copy(self) -> SparseBytes:
         twin = SparseBytes()
         twin.size = self.size

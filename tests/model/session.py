@@ -11,7 +11,7 @@ from sqlfs.limits import NAME_BYTES_MAX
 from sqlfs.types import FileSystemStatus, VolumeInfo
 from sqlfs.volume.session import Listener
 from tests.model.attributes import AttributeVerbs
-from tests.model.files import FileVerbs
+from tests.model.ranges import RangeVerbs
 from tests.model.volume import ModelVolume, Subscription
 
 # What a volume in memory claims to have room for.
@@ -20,7 +20,7 @@ BLOCKS = 1 << 30
 NODES = 1 << 30
 
 
-class ModelSession(FileVerbs, AttributeVerbs):
+class ModelSession(RangeVerbs, AttributeVerbs):
     """A session on `volume`, or on a new one of its own.  `now` gives ns since the epoch."""
 
     def __init__(

@@ -16,9 +16,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from sqlfs.types import AttributeChanges, Caller, RenameFlag, XattrFlag
+from sqlfs.types import AllocateMode, AttributeChanges, Caller, RenameFlag, XattrFlag
+from sqlfs.volume.session import Session
 from tests.contract import acl_values
-from tests.model.comparison import DOORS, Comparison
+from tests.contract.nodes import copy_all
+from tests.model.comparison import DOORS, Comparison, Side
 
 DEEPER = os.environ.get("SQLFS_MODEL_EXAMPLES")
 
@@ -67,6 +69,8 @@ OPEN_FLAGS = st.sampled_from(
         os.O_WRONLY | os.O_DSYNC,
     ]
 )
+
+MODES_OF_ALLOCATE = st.sampled_from([0, 1, 3, 16, 17, 2, 8])
 
 # Around the ends of chunks (4 KiB), of the first manifest (128 chunks), and far away.
 EDGES = [0, 1, 512, 513, 4095, 4096, 4097, 8192, 524_287, 524_288, 528_385, 2**40 - 1, 2**40]
@@ -327,6 +331,37 @@ class VolumeMachine(RuleBasedStateMachine):
     def read(self, pick: int, offset: int, length: int) -> None:
         handle, _, door = self._handle(pick)
         self._both.run(door, lambda s, on: s.read(on.handles[handle], offset, length))
+
+    @rule(pick=PICK, mode=MODES_OF_ALLOCATE, offset=OFFSETS, length=LENGTHS)
+    def allocate(self, pick: int, mode: int, offset: int, length: int) -> None:
+        handle, node, door = self._handle(pick)
+        self._both.run(door, lambda s, on: s.allocate(on.handles[handle], mode, offset, length))
+        self._both.check_content(node)
+
+    @rule(pick=PICK, offset=OFFSETS, length=OFFSETS)
+    def punch(self, pick: int, offset: int, length: int) -> None:
+        self.allocate(pick, AllocateMode.PUNCH_HOLE | AllocateMode.KEEP_SIZE, offset, length)
+
+    @rule(pick=PICK, offset=OFFSETS, whence=st.sampled_from([os.SEEK_DATA, os.SEEK_HOLE]))
+    def seek(self, pick: int, offset: int, whence: int) -> None:
+        handle, _, door = self._handle(pick)
+        self._both.run(door, lambda s, on: s.seek(on.handles[handle], offset, whence))
+
+    @rule(pick=PICK, other=PICK, offset=OFFSETS, to=OFFSETS | st.none(), length=LENGTHS | OFFSETS)
+    def copy_range(self, pick: int, other: int, offset: int, to: int | None, length: int) -> None:
+        """From one place to another, or to the same one of another file."""
+        source, source_node, door = self._handle(pick)
+        same_door = [i for i, (_, its_door) in enumerate(self._both.opened) if its_door == door]
+        target, node, _ = self._handle(same_door[other % len(same_door)])
+        place = offset if to is None else to
+
+        def copy(session: Session, on: Side) -> int:
+            there = session.getattr(on.node(source_node)).size
+            size = min(length, max(0, there - offset))
+            return copy_all(session, on.handles[source], offset, on.handles[target], place, size)
+
+        self._both.run(door, copy)
+        self._both.check_content(node)
 
     @rule(pick=PICK, data_only=st.booleans())
     def fsync(self, pick: int, data_only: bool) -> None:
