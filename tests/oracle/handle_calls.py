@@ -10,7 +10,8 @@ from tests.oracle.side import Side
 class HandleCalls(Side):
     def open(self, handle: int, path: str, flags: int, mode: int) -> None:
         # Without O_NONBLOCK a fifo would wait for its other end for ever.
-        self.descriptors[handle] = os.open(self.at(path), flags | os.O_NONBLOCK, mode)
+        flags = (flags | os.O_NONBLOCK) & ~self.flags_left_out
+        self.descriptors[handle] = os.open(self.at(path), flags, mode)
 
     def open_at(self, handle: int, directory: int, name: str, flags: int, mode: int) -> None:
         """Below a directory that is open, and perhaps moved or removed since."""

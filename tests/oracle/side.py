@@ -14,6 +14,7 @@ class Side:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.descriptors: dict[int, int] = {}
+        self.flags_left_out = 0
         # Inode numbers of files whose times depend on when the kernel writes pages back.
         self.written_by_map: set[int] = set()
 

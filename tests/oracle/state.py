@@ -54,11 +54,11 @@ class State:
 
 class Observer:
     """Looks at one side again and again; directories' access times only where looking at them
-    leaves none."""
+    leaves none.  Those of symlinks depend on whether the kernel still knows the target."""
 
     def __init__(self, actor: Actor, *, directory_atimes: bool) -> None:
         self._actor = actor
-        self._directory_atimes = directory_atimes
+        self._kinds_of_atimes = "-psd" if directory_atimes else "-ps"
         self._stamps: dict[int, tuple[int, int]] = {}
 
     def look(self) -> State:
@@ -96,7 +96,7 @@ class Observer:
             links=status.st_nlink,
             owner=(status.st_uid, status.st_gid),
             size=None if kind == "d" else status.st_size,
-            atime=_time(status.st_atime_ns) if kind != "d" or self._directory_atimes else None,
+            atime=_time(status.st_atime_ns) if kind in self._kinds_of_atimes else None,
             mtime=None if by_map else _time(status.st_mtime_ns),
             moved=None if by_map or old is None else (stamps[0] != old[0], stamps[1] != old[1]),
             same_as=first[node],
