@@ -46,6 +46,8 @@ class CoreLife:
                     steps,
                     [
                         (both.clone, 2),
+                        (both.punch, 4),
+                        (both.copy_range, 4),
                         (both.tmpfile, 3),
                         (both.link_nameless, 3),
                         (both.whiteout, 2),

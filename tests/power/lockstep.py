@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sqlfs.types import AttributeChanges, Attributes, Caller, RenameFlag, XattrFlag
+from sqlfs.types import AllocateMode, AttributeChanges, Attributes, Caller, RenameFlag, XattrFlag
 from sqlfs.volume.session import Session
 from tests.contract import acl_values
 from tests.model.session import ModelSession
@@ -31,6 +31,7 @@ _OPEN_FLAGS = [
     os.O_WRONLY | os.O_SYNC,
     os.O_WRONLY | os.O_DSYNC,
 ]
+_PUNCH = AllocateMode.PUNCH_HOLE | AllocateMode.KEEP_SIZE
 CALLER = Caller(0, 0)
 
 Weighted = list[tuple[Callable[[], None], int]]
@@ -174,16 +175,46 @@ class Lockstep:
         )
         self._both(lambda side: side.session.setxattr(side.node(path), name, value))
 
+    def punch(self) -> None:
+        number, mode = self._handle(), self._chance.choice([_PUNCH, AllocateMode.ZERO_RANGE])
+        offset, length = self._chance.choice(_SIZES), 1 + self._chance.choice(_SIZES)
+        if number is None:
+            return
+        error = self._both(
+            lambda side: side.session.allocate(side.handles[number], mode, offset, length)
+        )
+        if error is None and self._opened[number].flags & os.O_DSYNC:
+            self.acknowledge()
+
+    def copy_range(self) -> None:
+        source, target = self._handle(), self._handle()
+        offset_in, offset_out, length = (self._chance.choice(_SIZES) for _ in range(3))
+        if source is None or target is None:
+            return
+        copied = 0
+
+        def verb(side: Side) -> None:
+            nonlocal copied
+            copied = side.session.copy_range(
+                side.handles[source], offset_in, side.handles[target], offset_out, length
+            )
+
+        self._both(verb)
+        if copied and self._opened[target].flags & os.O_DSYNC:
+            self.acknowledge()
+
     # --- both ---
 
     def _both(
         self, verb: Callable[[Side], object], on_model: Callable[[], object] | None = None
-    ) -> None:
-        """Run a verb on the model, remember the state it leads to, and run it on the volume."""
+    ) -> int | None:
+        """Run a verb on the model, remember the state it leads to, and run it on the volume.
+        Returns the error that it ended in, if any."""
         expected = _error_of(on_model or (lambda: verb(self._model)))
         self._remember()
         found = _error_of(lambda: verb(self._volume))
         assert found == expected, f"error {found} where the model has {expected}"
+        return expected
 
     def _remember(self) -> None:
         self._state = self._history.add(digest_of(self._model.session))
