@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import Enum, auto
 from pathlib import Path
 from queue import SimpleQueue
@@ -74,26 +73,25 @@ class Mount:
         """Attach, and answer until somebody unmounts or a signal asks for the end.
 
         `on_ready` is called once, when the mount answers, with a function that asks for the end
-        from any thread.  Raises MountFailed, with nothing left attached.
+        from any thread.  Raises MountFailed, with nothing left attached.  From the call on, the
+        signals that end a process only ask for the mount's end, also when it is over.
         """
-        with self._signals():
-            device = Device(attach(self._directory, self._attachment))
-            invalidator = Invalidator(device, self._operations.inodes)
-            serving = Serving(device, handlers_of(self._operations))
-            # A daemon: nothing can wake it from its reading if the mount lives on, busy.
-            threading.Thread(
-                target=self._serve, args=[serving], name="sqlfs-fuse", daemon=True
-            ).start()
-            try:
-                self._session.subscribe(invalidator)
-                self._announce(on_ready)
-                self._wait()
-            finally:
-                self._detach()
-                serving.end()
-                self._operations.close()
-                if not invalidator.close(LAST_CALLS_S):
-                    log.warning("the kernel is still busy with what it was told to forget")
+        self._take_signals()
+        device = Device(attach(self._directory, self._attachment))
+        invalidator = Invalidator(device, self._operations.inodes)
+        serving = Serving(device, handlers_of(self._operations))
+        # A daemon: nothing can wake it from its reading if the mount lives on, busy.
+        threading.Thread(target=self._serve, args=[serving], name="sqlfs-fuse", daemon=True).start()
+        try:
+            self._session.subscribe(invalidator)
+            self._announce(on_ready)
+            self._wait()
+        finally:
+            self._detach()
+            serving.end()
+            self._operations.close()
+            if not invalidator.close(LAST_CALLS_S):
+                log.warning("the kernel is still busy with what it was told to forget")
 
     def _serve(self, serving: Serving) -> None:
         try:
@@ -131,15 +129,8 @@ class Mount:
         else:
             mountpoint.detach(self._directory)
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Take the signals that ask for the end."""
-        before = {
-            number: signal.signal(number, lambda *_: self._events.put(_Event.END_ASKED))
-            for number in END_SIGNALS
-        }
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def _take_signals(self) -> None:
+        """For good: service managers send theirs when the mount has gone, and what is left to do
+        then, up to closing the file, must not be cut short."""
+        for number in END_SIGNALS:
+            signal.signal(number, lambda *_: self._events.put(_Event.END_ASKED))

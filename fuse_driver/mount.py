@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from fuse_driver import arguments, auto_unmount, daemon, logs, mountpoint, proce
 from fuse_driver.arguments import Arguments
 from fuse_driver.daemon import Detach
 from fuse_driver.kernel.attach import DEVICE
-from fuse_driver.loop import END_SIGNALS, Mount, RequestEnd
+from fuse_driver.loop import Mount, RequestEnd
 from fuse_driver.remount import remount
 from fuse_driver.volumes import early_passphrase, open_session, open_store
 from sqlfs.cli.exits import Exit, exit_code
@@ -118,10 +117,6 @@ def _mount(store: Store, session: Session, wanted: Arguments, where: Path, detac
         mount.run(ready)
         log.info("unmounted %s", where)
     finally:
-        # The end is under way.  Service managers send their signal when the mount has gone, not
-        # when the file is whole.
-        for number in END_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
         session.close()
 
 
