@@ -6,7 +6,6 @@ import array
 import ctypes
 import errno
 import os
-import re
 import socket
 import stat
 import subprocess
@@ -51,16 +50,23 @@ class Attachment:
 
 def attach(directory: Path, wanted: Attachment) -> int:
     """Mount on `directory`; the descriptor to serve the mount by.  Raises MountFailed."""
-    descriptor = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC)
     try:
-        _mount(descriptor, directory, wanted)
+        return _mounted(directory, wanted)
     except OSError as error:
-        os.close(descriptor)
-        if error.errno == errno.EPERM and os.geteuid() != 0:
+        if error.errno in (errno.EPERM, errno.EACCES) and os.geteuid() != 0:
             return _ask_helper(directory, wanted)
         raise MountFailed(
             f"cannot mount on {directory}: {error.strerror}", errno_=error.errno
         ) from None
+
+
+def _mounted(directory: Path, wanted: Attachment) -> int:
+    descriptor = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        _mount(descriptor, directory, wanted)
+    except BaseException:
+        os.close(descriptor)
+        raise
     return descriptor
 
 
@@ -133,10 +139,11 @@ def _received(end: socket.socket, directory: Path) -> int:
 def _refused(directory: Path, said: str) -> MountFailed:
     lines = [line.removeprefix(f"{_HELPER}: ") for line in said.splitlines() if line]
     reason = lines[0] if lines else f"{_HELPER} refused, and did not say why"
-    if re.search(r"user_allow_other", said):
-        reason = (
-            "other users may be let in (-o allow_other) only if root allows it to all: "
-            "add the line user_allow_other to /etc/fuse.conf"
+    if "user_allow_other" in said:
+        return MountFailed(
+            f"cannot mount on {directory} with allow_other: only root may let other users in, "
+            "unless root adds the line user_allow_other to /etc/fuse.conf",
+            errno_=errno.EPERM,
         )
     # The helper keeps the number to itself, but not its name.
     for number in (errno.EPERM, errno.EACCES):

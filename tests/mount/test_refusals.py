@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 import subprocess
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from tests.mount.mounting import (
     AS_NOBODY,
     COMMAND,
     ENVIRONMENT,
+    NOBODY,
     Mount,
     sqlfs_mount,
 )
@@ -177,3 +179,50 @@ def test_no_permission(reachable: Mount) -> None:
     mount.directory.chmod(0o700)
     done = sqlfs_mount(mount.file, mount.directory, command=AS_NOBODY)
     refused(done, Exit.DENIED, "mountpoint")
+
+
+def as_nobody_with_device(mount: Mount, permissions: str, *options: str) -> str:
+    """A script for a namespace of its own, in which /dev/fuse has `permissions`."""
+    mount.directory.parent.chmod(0o755)
+    for owned in (mount.directory, mount.directory.parent):
+        os.chown(owned, NOBODY, NOBODY)
+    device = mount.directory.parent / "fuse"
+    start = shlex.join([*AS_NOBODY, str(mount.file), str(mount.directory), *options])
+    return f"""
+        mknod --mode={permissions} {device} c 10 229
+        mount --bind {device} /dev/fuse
+        trap 'while umount -l {mount.directory} 2> /dev/null; do :; done' EXIT
+        {start}
+    """
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize(
+    ("configuration", "permissions", "options", "words"),
+    [
+        ("", "666", ("-o", "allow_other"), ("user_allow_other", "/etc/fuse.conf", "root")),
+        ("user_allow_other", "600", (), ("/dev/fuse", "Permission denied")),
+    ],
+    ids=["other users", "device"],
+)
+def test_what_an_ordinary_user_may_not(
+    reachable: Mount,
+    configuration: str,
+    permissions: str,
+    options: tuple[str, ...],
+    words: tuple[str, ...],
+) -> None:
+    settings = reachable.file.parent / "fuse.conf"
+    settings.write_text(configuration + "\n")
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c",
+         f"mount --bind {settings} /etc/fuse.conf\n"
+         + as_nobody_with_device(reachable, permissions, *options)],
+        env=ENVIRONMENT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == Exit.DENIED
+    *made, line = done.stderr.splitlines()
+    assert all(": created " in each for each in made)
+    assert line.startswith(f"sqlfs-mount: cannot mount on {reachable.directory}")
+    for word in words:
+        assert word in line
