@@ -12,7 +12,7 @@ from fuse_driver.handlers import Handlers
 from fuse_driver.kernel.abi import SETATTR_IN, Opcode, SetattrField
 from fuse_driver.kernel.requests import Later, Reply, Request, answers
 from fuse_driver.setid import without_setid
-from sqlfs.types import AttributeChanges
+from sqlfs.types import AttributeChanges, Caller
 
 NO_CHANGES: Final = AttributeChanges()
 
@@ -42,13 +42,13 @@ class AttributeHandlers(Handlers):
             changes = self._view.stored(changes)
 
         def change() -> bytes:
-            allowed = self._without_privilege(node, changes, kills_setid)
+            allowed = self._without_privilege(node, changes, kills_setid, request.caller())
             return self._shown(self._session.setattr(node, allowed))
 
         return self._changing(change)
 
     def _without_privilege(
-        self, node: int, changes: AttributeChanges, kills_setid: bool
+        self, node: int, changes: AttributeChanges, kills_setid: bool, caller: Caller
     ) -> AttributeChanges:
         """`changes`, and those that set-id bits suffer by them."""
         # Nothing at all is what chown(2) to the same owner and group leaves of itself.
@@ -58,7 +58,7 @@ class AttributeHandlers(Handlers):
         attributes = self._session.getattr(node)
         if attributes.is_dir:
             return changes
-        mode = without_setid(attributes.mode)
+        mode = without_setid(attributes, caller)
         return changes if mode == stat.S_IMODE(attributes.mode) else replace(changes, mode=mode)
 
     @answers(Opcode.READLINK)

@@ -27,10 +27,9 @@ from fuse_driver.kernel.abi import (
 )
 from fuse_driver.kernel.errors import Fault
 from fuse_driver.kernel.requests import Later, Reply, Request, answers
-from fuse_driver.setid import without_setid
 from fuse_driver.view import View
 from sqlfs.errors import AlreadyExists
-from sqlfs.types import AttributeChanges, Attributes, Caller
+from sqlfs.types import Attributes, Caller
 from sqlfs.volume.session import Session
 
 # An access time of this age is renewed by any read (a day).
@@ -123,7 +122,7 @@ class FileHandlers(Handlers):
         def change() -> bytes:
             handle = self._session.open(node, flags)
             if open_flags & OPEN_KILL_SUIDGID:
-                self._take_setid(node)
+                self._take_setid(node, request.caller())
             return self._opened(handle, node, flags)
 
         return self._changing(change)
@@ -171,18 +170,12 @@ class FileHandlers(Handlers):
 
         def change() -> bytes:
             if flags & WRITE_KILL_SUIDGID:
-                self._take_setid(open_file.node)
+                self._take_setid(open_file.node, request.caller())
             return WRITE_OUT.pack(self._session.write(handle, offset, data), 0)
 
         if open_file.durable_writes:
             return Later(change, self._syncing)
         return self._changing(change)
-
-    def _take_setid(self, node: int) -> None:
-        if node in self._setid_nodes:
-            mode = without_setid(self._session.getattr(node).mode)
-            self._session.setattr(node, AttributeChanges(mode=mode))
-            self._setid_nodes.discard(node)
 
     @answers(Opcode.IOCTL)
     def ioctl(self, request: Request) -> Reply:

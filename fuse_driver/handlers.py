@@ -8,6 +8,7 @@ durable, and waiting for room to change anything.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -15,9 +16,9 @@ from typing import Final
 from fuse_driver import replies
 from fuse_driver.inodes import Inodes
 from fuse_driver.kernel.requests import Later, Reply, Request
-from fuse_driver.setid import has_setid
+from fuse_driver.setid import has_setid, without_setid
 from fuse_driver.view import View
-from sqlfs.types import Attributes, Caller
+from sqlfs.types import AttributeChanges, Attributes, Caller
 from sqlfs.volume.session import Session
 
 # Apart, so that writers that wait for room leave threads to the syncs that make it.
@@ -107,6 +108,14 @@ class Handlers:
         """On whose behalf a request makes a node."""
         caller = request.caller(umask)
         return caller if self._view is None else self._view.maker(caller)
+
+    def _take_setid(self, node: int, caller: Caller) -> None:
+        """Before a change of content by one who may not leave set-id bits behind."""
+        if node in self._setid_nodes:
+            attributes = self._session.getattr(node)
+            mode = without_setid(attributes, caller)
+            if mode != stat.S_IMODE(attributes.mode):
+                self._session.setattr(node, AttributeChanges(mode=mode))
 
     def _note(self, attributes: Attributes) -> None:
         if has_setid(attributes):

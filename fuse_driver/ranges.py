@@ -26,7 +26,12 @@ class RangeHandlers(Handlers):
     @answers(Opcode.FALLOCATE)
     def fallocate(self, request: Request) -> Reply | Later:
         handle, offset, length, mode, _ = request.fields(FALLOCATE_IN)
-        return self._changing(lambda: self._session.allocate(handle, mode, offset, length))
+
+        def change() -> None:
+            self._session.allocate(handle, mode, offset, length)
+            self._touched(request.inode, request)
+
+        return self._changing(change)
 
     @answers(Opcode.LSEEK)
     def lseek(self, request: Request) -> Reply:
@@ -35,12 +40,21 @@ class RangeHandlers(Handlers):
 
     @answers(Opcode.COPY_FILE_RANGE)
     def copy_file_range(self, request: Request) -> Reply | Later:
-        source, start, _, target, target_start, length, flags = request.fields(COPY_FILE_RANGE_IN)
+        source, start, inode, target, target_start, length, flags = request.fields(
+            COPY_FILE_RANGE_IN
+        )
         if flags:
             raise Fault(errno.EINVAL)
         size = min(length, COPY_BYTES_MAX)
-        return self._changing(
-            lambda: WRITE_OUT.pack(
-                self._session.copy_range(source, start, target, target_start, size), 0
-            )
-        )
+
+        def change() -> bytes:
+            copied = self._session.copy_range(source, start, target, target_start, size)
+            self._touched(inode, request)
+            return WRITE_OUT.pack(copied, 0)
+
+        return self._changing(change)
+
+    def _touched(self, inode: int, request: Request) -> None:
+        # These requests do not say whether set-id bits must go.
+        if request.uid != 0:
+            self._take_setid(self.inodes.node(inode), request.caller())

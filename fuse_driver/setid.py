@@ -1,21 +1,41 @@
 """Set-user-id and set-group-id bits, which a change of owner or content takes away.
 
-The kernel leaves this to the file system, and says when it is due (FUSE_HANDLE_KILLPRIV_V2).
+The kernel leaves this to the file system.  For most requests it says when it is due
+(FUSE_HANDLE_KILLPRIV_V2); which bits go is for us to know, and as everywhere in Linux.
 """
 
 from __future__ import annotations
 
+import re
 import stat
+from pathlib import Path
 
-from sqlfs.types import Attributes
+from sqlfs.types import Attributes, Caller
 
 
 def has_setid(attributes: Attributes) -> bool:
-    """Whether a change of content is to take bits away."""
-    return attributes.is_file and without_setid(attributes.mode) != stat.S_IMODE(attributes.mode)
+    """Whether a change of content may have to take bits away."""
+    return attributes.is_file and bool(attributes.mode & (stat.S_ISUID | stat.S_ISGID))
 
 
-def without_setid(mode: int) -> int:
-    """The permission bits that remain.  Without group execution, S_ISGID is no privilege."""
-    mode = stat.S_IMODE(mode) & ~stat.S_ISUID
-    return mode & ~stat.S_ISGID if mode & stat.S_IXGRP else mode
+def without_setid(attributes: Attributes, caller: Caller) -> int:
+    """The permission bits that remain after a change by `caller`.
+
+    Without group execution S_ISGID is no privilege, and stays under the hands of root and of the
+    file's group.
+    """
+    mode = stat.S_IMODE(attributes.mode) & ~stat.S_ISUID
+    if mode & stat.S_IXGRP or not _is_member(caller, attributes.gid):
+        mode &= ~stat.S_ISGID
+    return mode
+
+
+def _is_member(caller: Caller, gid: int) -> bool:
+    if caller.uid == 0 or caller.gid == gid:
+        return True
+    try:
+        status = Path(f"/proc/{caller.pid}/status").read_text("ascii", "replace")
+    except OSError:
+        return False
+    groups = re.search(r"^Groups:(.*)$", status, re.MULTILINE)
+    return groups is not None and str(gid) in groups[1].split()

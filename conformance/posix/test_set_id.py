@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.posix import libc
 from conformance.posix.conftest import AsUser
 from conformance.posix.expect import fails, permissions
 from conformance.posix.files import opened
@@ -121,6 +122,39 @@ def test_which_bits_a_write_takes(program: Path, as_user: AsUser, before: int, a
     os.chmod(program, before)
     as_user(ALICE.also_in(STAFF), lambda: _write(program))
     assert permissions(program) == after
+
+
+@pytest.mark.parametrize("before", [0o2666, 0o2676, 0o6666])
+def test_who_is_not_of_the_group_takes_set_gid_always(
+    program: Path, as_user: AsUser, before: int
+) -> None:
+    os.chmod(program, before)
+    as_user(BOB, lambda: _write(program))
+    assert permissions(program) == before & 0o777
+
+
+@pytest.mark.needs("punch_hole")
+@pytest.mark.parametrize(
+    "mode", [0, libc.FALLOC_KEEP_SIZE, libc.FALLOC_PUNCH_HOLE | libc.FALLOC_KEEP_SIZE]
+)
+def test_fallocate_takes_them(program: Path, as_user: AsUser, mode: int) -> None:
+    def allocate() -> None:
+        with opened(program, os.O_RDWR) as descriptor:
+            libc.fallocate(descriptor, mode, 0, 4096)
+
+    as_user(BOB, allocate)
+    assert permissions(program) == 0o777
+
+
+def test_a_copy_takes_them(program: Path, as_user: AsUser) -> None:
+    def copy() -> None:
+        with opened(program, os.O_RDWR) as descriptor:
+            os.copy_file_range(descriptor, descriptor, 4, 0, 4)
+
+    program.write_bytes(b"content")
+    os.chmod(program, 0o6777)
+    as_user(BOB, copy)
+    assert permissions(program) == 0o777
 
 
 def test_bits_set_again_are_taken_again(program: Path, as_user: AsUser) -> None:

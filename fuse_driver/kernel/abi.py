@@ -72,7 +72,6 @@ class Feature(IntFlag):
     DONT_MASK = 1 << 6  # modes come as the program gave them, the umask beside them
     DO_READDIRPLUS = 1 << 13
     READDIRPLUS_AUTO = 1 << 14  # READDIR when nobody seems to want attributes
-    ASYNC_DIO = 1 << 15
     PARALLEL_DIROPS = 1 << 18
     POSIX_ACL = 1 << 20  # the kernel checks permissions by ACLs, which it asks for as xattrs
     MAX_PAGES = 1 << 22

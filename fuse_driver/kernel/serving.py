@@ -43,7 +43,6 @@ WANTED: Final = (
     | Feature.DONT_MASK
     | Feature.DO_READDIRPLUS
     | Feature.READDIRPLUS_AUTO
-    | Feature.ASYNC_DIO
     | Feature.PARALLEL_DIROPS
     | Feature.POSIX_ACL
     | Feature.MAX_PAGES

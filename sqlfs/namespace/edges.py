@@ -12,7 +12,8 @@ from sqlfs.store import IdSource
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One placement.  ``id`` is the readdir cookie; later placements have greater ones."""
+    """One placement.  ``id`` is the readdir cookie; what is placed later has a greater one, but a
+    rename keeps it: a listing under way shows what moves neither twice nor without end."""
 
     id: int
     parent: int
@@ -41,9 +42,11 @@ class EdgeTable:
             )
         return Edge(id_, parent, name, child)
 
-    def insert(self, parent: int, name: bytes, child: int) -> Edge:
+    def insert(self, parent: int, name: bytes, child: int, id_: int | None = None) -> Edge:
+        """A new edge; with `id_`, of one that was deleted in this verb, in its place."""
         rows = self._rows
-        id_ = self._ids.next()
+        if id_ is None:
+            id_ = self._ids.next()
         aad = (rows.uuid, parent, id_, child, rows.epoch)
         sealed = rows.sealer.seal(Purpose.NAME, aad, name)
         tag = rows.sealer.name_tag(parent, name)

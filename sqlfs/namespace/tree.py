@@ -272,9 +272,14 @@ class Tree:
             self._displace(there, target, replaced)
         now = clock.now_ns()
         self._edges.delete(edge)
-        self._edges.insert(new_parent, new_name, moved.id)
+        # A name that stays keeps its place in listings, whatever it leads to.
         if whiteout is not None:
-            self._edges.insert(parent, name, whiteout.id)
+            self._edges.insert(parent, name, whiteout.id, edge.id)
+        if there is not None:
+            self._edges.insert(new_parent, new_name, moved.id, there.id)
+        else:
+            place = edge.id if whiteout is None else None
+            self._edges.insert(new_parent, new_name, moved.id, place)
         if is_directory and source is not target:
             source.nlink -= 1
             target.nlink += 1
@@ -296,8 +301,8 @@ class Tree:
         now = clock.now_ns()
         self._edges.delete(edge)
         self._edges.delete(other)
-        self._edges.insert(target.id, other.name, one.id)
-        self._edges.insert(source.id, edge.name, two.id)
+        self._edges.insert(target.id, other.name, one.id, other.id)
+        self._edges.insert(source.id, edge.name, two.id, edge.id)
         gained = stat.S_ISDIR(one.mode) - stat.S_ISDIR(two.mode)
         source.nlink -= gained
         target.nlink += gained

@@ -257,3 +257,31 @@ def test_a_failure_changes_nothing(session: Session) -> None:
         session.rename(session.root, b"empty", session.root, b"full")
     assert touched(session, session.root) == (False, False)
     assert touched(session, node) == (False, False)
+
+
+def listed(session: Session) -> dict[bytes, int]:
+    return {entry.name: entry.cookie for entry in session.readdir(session.root, 0, 100)}
+
+
+def test_a_renamed_entry_keeps_its_place_in_listings(session: Session) -> None:
+    for name in (b"a", b"b", b"c"):
+        make_file(session, name)
+    before = listed(session)
+    session.rename(session.root, b"b", session.root, b"B")
+    assert listed(session) == {b"a": before[b"a"], b"B": before[b"b"], b"c": before[b"c"]}
+
+
+def test_a_replaced_name_keeps_its_place_in_listings(session: Session) -> None:
+    for name in (b"new", b"a", b"old"):
+        make_file(session, name)
+    before = listed(session)
+    session.rename(session.root, b"new", session.root, b"old")
+    assert listed(session) == {b"a": before[b"a"], b"old": before[b"old"]}
+
+
+def test_exchanged_names_keep_their_places_in_listings(session: Session) -> None:
+    for name in (b"a", b"b"):
+        make_file(session, name)
+    before = listed(session)
+    session.rename(session.root, b"a", session.root, b"b", RenameFlag.EXCHANGE)
+    assert listed(session) == before

@@ -214,11 +214,15 @@ class NameVerbs(SessionState):
                     raise NotEmpty(f"{new_name!r} is there and holds {name!r}")
                 _check_replaceable(node, replaced, new_name)
                 self._remove(destination, new_name, changes)
+            old_place = source.children[name].id
+            new_place = edge.id if edge is not None else None
             state.displace(source, name)
-            state.place(node, destination, new_name)
             if flags & RenameFlag.WHITEOUT:
                 whiteout = self._new_node_in(source, stat.S_IFCHR, caller or Caller(0, 0))
-                state.place(whiteout, source, name)
+                state.place(whiteout, source, name, old_place)
+            elif new_place is None:
+                new_place = old_place
+            state.place(node, destination, new_name, new_place)
             changes += [*_placed(source, name), *_placed(destination, new_name)]
             changes.append(Change(ChangeKind.ATTRIBUTES, node.id))
 
@@ -237,10 +241,11 @@ class NameVerbs(SessionState):
         for node, into in ((one, destination), (two, source)):
             if node.is_dir and _is_within(state, into, node):
                 raise Invalid(f"node {node.id} cannot move into its own subtree")
+        places = source.children[name].id, destination.children[new_name].id
         state.displace(source, name)
         state.displace(destination, new_name)
-        state.place(one, destination, new_name)
-        state.place(two, source, name)
+        state.place(two, source, name, places[0])
+        state.place(one, destination, new_name, places[1])
         changes += [*_placed(source, name), *_placed(destination, new_name)]
         changes += [Change(ChangeKind.ATTRIBUTES, node.id) for node in (one, two)]
 

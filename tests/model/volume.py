@@ -173,8 +173,9 @@ class ModelVolume:
             return self.nodes[edge.parent]
         raise NotFound(f"directory {directory.id} was removed")
 
-    def place(self, child: Node, parent: Node, name: bytes) -> None:
-        edge = Edge(next(self._edge_ids), parent.id, name, child.id)
+    def place(self, child: Node, parent: Node, name: bytes, id_: int | None = None) -> None:
+        """`id_`: of an edge that went, whose place this one takes."""
+        edge = Edge(id_ or next(self._edge_ids), parent.id, name, child.id)
         parent.children[name] = edge
         child.placements[edge.id] = edge
         self.touch(parent)
