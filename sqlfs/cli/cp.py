@@ -43,6 +43,6 @@ COMMAND = Command(
     _add_arguments,
     _run,
     """\
-Attributes are copied too.  A file replaces a file; a directory is copied to a place where nothing
-is.""",
+Content is shared, not copied: a copy takes no room until one of the two changes.  Attributes are
+copied too.  A file replaces a file; a directory is copied to a place where nothing is.""",
 )

@@ -14,10 +14,11 @@ from sqlfs.cli.descent import descend
 from sqlfs.cli.local import VolumeFileGuard, naming_local, to_local_text
 from sqlfs.cli.problems import Problems
 from sqlfs.cli.progress import TransferProgress
-from sqlfs.cli.upload import PIECE_BYTES, USER_XATTRS, has_holes
+from sqlfs.cli.upload import PIECE_BYTES, USER_XATTRS, extents, has_holes
 from sqlfs.errors import Corrupt, IsADirectory, SqlfsError
 from sqlfs.limits import KIB
 from sqlfs.volume.files import FileSystem
+from sqlfs.volume.stream import FileStream
 
 # Zeros are made holes in units of this.
 _HOLE_BYTES: Final = 64 * KIB
@@ -117,13 +118,27 @@ class Download:
             descriptor = os.open(item.local, flags, 0o600)
             with open(descriptor, "wb") as out:
                 is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-                write = _write_around_zeros if is_file and has_holes(item.status) else _write
-                while piece := source.read(PIECE_BYTES):
-                    write(out, piece)
-                    self._progress.advance(len(piece))
+                if is_file and has_holes(item.status):
+                    self._pump_around_holes(source, out)
+                else:
+                    self._pump(source, out)
                 if is_file:
-                    out.truncate(out.tell())
+                    out.truncate(source.tell())
                     self._copy_attributes(item, descriptor)
+
+    def _pump(self, source: FileStream, out: BinaryIO) -> None:
+        while piece := source.read(PIECE_BYTES):
+            out.write(piece)
+            self._progress.advance(len(piece))
+
+    def _pump_around_holes(self, source: FileStream, out: BinaryIO) -> None:
+        for start, end in extents(source.seek):
+            source.seek(start)
+            out.seek(start)
+            while piece := source.read(min(PIECE_BYTES, end - source.tell())):
+                _write_around_zeros(out, piece)
+                self._progress.advance(len(piece))
+        source.seek(0, os.SEEK_END)
 
     def _copy_attributes(self, item: _Item, place: int | Path) -> None:
         """To a path that is not followed, or to an open file."""
@@ -167,10 +182,6 @@ def _make_way(local: Path, *, keep_file: bool) -> None:
     if stat.S_ISREG(there.st_mode) and there.st_nlink == 1 and keep_file:
         return
     local.unlink()
-
-
-def _write(out: BinaryIO, piece: bytes) -> None:
-    out.write(piece)
 
 
 def _write_around_zeros(out: BinaryIO, piece: bytes) -> None:

@@ -8,8 +8,9 @@ import io
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -129,7 +130,7 @@ class Upload:
             self._files.open(item.target, "wb", buffering=0) as out,
         ):
             if has_holes(status):
-                for start, end in _extents(source.fileno()):
+                for start, end in extents(partial(os.lseek, source.fileno())):
                     source.seek(start)
                     out.seek(start)
                     self._pump(source, out, end - start)
@@ -180,17 +181,17 @@ def has_holes(status: os.stat_result) -> bool:
     return stat.S_ISREG(status.st_mode) and status.st_blocks * 512 < status.st_size
 
 
-def _extents(descriptor: int) -> Iterator[tuple[int, int]]:
-    """Start and end of each piece of a file that is no hole."""
+def extents(seek: Callable[[int, int], int]) -> Iterator[tuple[int, int]]:
+    """Start and end of each piece of a file that is no hole; `seek` is like ``lseek`` on it."""
     end = 0
     while True:
         try:
-            start = os.lseek(descriptor, end, os.SEEK_DATA)
+            start = seek(end, os.SEEK_DATA)
         except OSError as error:
             if error.errno == errno.ENXIO:
                 return
             raise
-        end = os.lseek(descriptor, start, os.SEEK_HOLE)
+        end = seek(start, os.SEEK_HOLE)
         yield start, end
 
 

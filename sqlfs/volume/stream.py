@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from sqlfs.errors import BadHandle, ConnectionLost, Invalid
 from sqlfs.limits import IO_BYTES_MAX, KIB
-from sqlfs.types import AttributeChanges
+from sqlfs.types import AllocateMode, AttributeChanges
 from sqlfs.volume.session import Session
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ class FileStream(io.RawIOBase):
         return len(view)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """SEEK_DATA and SEEK_HOLE too; they raise NoSuchRange where there is none."""
         self._checkClosed()
         if whence == os.SEEK_SET:
             position = offset
@@ -132,6 +133,8 @@ class FileStream(io.RawIOBase):
             position = self._position + offset
         elif whence == os.SEEK_END:
             position = self._end() + offset
+        elif whence in (os.SEEK_DATA, os.SEEK_HOLE):
+            position = self._session.seek(self._handle, offset, whence)
         else:
             raise Invalid(f"{self.name!r}: seek knows no whence {whence}")
         if position < 0:
@@ -152,6 +155,21 @@ class FileStream(io.RawIOBase):
             raise Invalid(f"{self.name!r}: can't truncate to {size} bytes")
         self._session.setattr(self.node, AttributeChanges(size=size))
         return size
+
+    def allocate(self, offset: int, length: int) -> None:
+        """As ``os.posix_fallocate``, but nothing is reserved: the file grows to the range's end,
+        and what the range has not stored yet would find room now.  Raises NoSpace."""
+        self._allocate(AllocateMode.GROW, offset, length)
+
+    def punch_hole(self, offset: int, length: int) -> None:
+        """Make a range zeros for which nothing is stored; the size stays."""
+        self._allocate(AllocateMode.PUNCH_HOLE | AllocateMode.KEEP_SIZE, offset, length)
+
+    def _allocate(self, mode: AllocateMode, offset: int, length: int) -> None:
+        self._checkClosed()
+        if not self._mode.writes:
+            raise io.UnsupportedOperation("not writable")
+        self._session.allocate(self._handle, mode, offset, length)
 
     def sync(self, data_only: bool = False) -> None:
         """Make what was written here durable; what a buffer above still holds is not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -13,9 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import sqlfs
-from sqlfs.errors import AlreadyExists, IsADirectory, NotFound, WouldBlock
+from sqlfs.errors import (
+    AlreadyExists,
+    Invalid,
+    IsADirectory,
+    NoSuchRange,
+    NotFound,
+    WouldBlock,
+)
 from sqlfs.limits import IO_BYTES_MAX
-from sqlfs.volume.stream import BUFFER_BYTES
+from sqlfs.volume.stream import BUFFER_BYTES, FileStream
 from tests.model.session import ModelSession
 
 CONTENT = b"first line\nsecond\r\nthird\rfourth \xc3\xa4\nno newline"
@@ -207,6 +215,34 @@ class TestBinary:
             file.seek(10_000)
             file.write(b"end")
         assert fs.read_bytes("/file") == bytes(10_000) + b"end"
+
+    @pytest.mark.parametrize("buffering", [-1, 0])
+    def test_holes_are_made_and_found(self, fs: sqlfs.FileSystem, buffering: int) -> None:
+        with fs.open("/x", "w+b", buffering) as file:
+            file.write(b"data" * 5000)
+            file.flush()
+            raw = file if isinstance(file, FileStream) else file.raw
+            raw.punch_hole(4096, 8192)
+            assert file.seek(0, os.SEEK_HOLE) == 4096
+            assert file.seek(4096, os.SEEK_DATA) == file.tell() == 12_288
+            assert file.read() == (b"data" * 5000)[12_288:]
+            assert file.seek(file.tell() - 1, os.SEEK_HOLE) == 20_000
+            with pytest.raises(NoSuchRange):
+                file.seek(20_000, os.SEEK_DATA)
+            assert file.seek(4000) == 4000
+            assert file.read(200) == b"data" * 24 + bytes(104)
+            raw.allocate(20_000, 96)
+            raw.allocate(0, 10)
+        assert fs.stat("/x").st_size == 20_096
+
+    def test_holes_need_a_file_open_for_writing(self, fs: sqlfs.FileSystem) -> None:
+        fs.write_bytes("/x", b"data")
+        with fs.open("/x", "rb", 0) as file:
+            for change in (file.allocate, file.punch_hole):
+                with pytest.raises(io.UnsupportedOperation):
+                    change(0, 1)
+            with pytest.raises(Invalid):
+                file.seek(0, 9)
 
     def test_appending_never_overwrites(self, fs: sqlfs.FileSystem) -> None:
         with fs.open("/file", "ab", 0) as one, fs.open("/file", "ab", 0) as two:

@@ -161,6 +161,22 @@ def test_a_file_that_is_all_hole(shared_file: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out").read_bytes() == bytes(10_000_001)
 
 
+def test_a_terabyte_that_is_mostly_hole(shared_file: Path, tmp_path: Path) -> None:
+    sparse, out = tmp_path / "sparse", tmp_path / "out"
+    with sparse.open("wb") as stream:
+        stream.seek(2**39)
+        stream.write(b"data")
+        stream.truncate(2**40)
+    succeed("put", shared_file, sparse, "/")
+    succeed("get", shared_file, "/sparse", out)
+    assert out.stat().st_size == 2**40
+    assert out.stat().st_blocks * 512 < 5_000_000
+    with out.open("rb") as stream:
+        assert os.lseek(stream.fileno(), 0, os.SEEK_DATA) <= 2**39
+        stream.seek(2**39)
+        assert stream.read(6) == b"data\0\0"
+
+
 def test_a_shorter_file_replaces_a_longer_one(
     shared_file: Path, tree: Path, tmp_path: Path
 ) -> None:
