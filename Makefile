@@ -38,7 +38,19 @@ system:
 
 # The programs whose work on a mount is tested.
 programs:
-	$(call install,$(call unless,command -v git,git) $(call unless,command -v rsync,rsync))
+	$(call install, \
+		$(call unless,command -v git,git) \
+		$(call unless,command -v rsync,rsync) \
+		$(call unless,command -v cpio,cpio) \
+		$(call unless,command -v busybox,busybox-static) \
+		$(call unless,command -v vim,vim) \
+		$(call unless,command -v inotifywait,inotify-tools) \
+		$(call unless,command -v cc,gcc libc6-dev) \
+		$(call unless,command -v setfacl,acl) \
+		$(call unless,command -v setfattr,attr) \
+		$(call unless,command -v sqlite3,sqlite3) \
+		$(call unless,command -v mkfs.ext4,e2fsprogs) \
+		$(call unless,ls /usr/lib/postgresql/*/bin/initdb,postgresql))
 
 # --- the virtual environment: made once, and again when pyproject.toml changes ---
 
