@@ -25,6 +25,10 @@ RECORD_BYTES: Final = 64
 REPLACED_BYTES: Final = 3000
 _SIZE_MAX: Final = 600_000
 
+_FOLDER_NAMES: Final = ["d0", "d1", "d2"]
+_FOLDERS: Final = ["", "", "d0/", "d1/", "d2/", "d0/d1/", "d1/d2/"]
+_FILE_NAMES: Final = ["a", "b", "c", "d", "e", "f"]
+
 # Not there any more, or already, or another type than it was.
 _RACES: Final = {errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
 # Fifos and sockets that are opened as if they were files.
@@ -35,7 +39,7 @@ def prepare(directory: Path) -> None:
     """What the processes begin with."""
     (directory / REPLACED).write_bytes(b"0" * REPLACED_BYTES)
     (directory / LOG).touch()
-    for name in ("d0", "d1", "d2"):
+    for name in _FOLDER_NAMES:
         (directory / name).mkdir()
 
 
@@ -54,16 +58,17 @@ class Stress:
         self._steps: list[tuple[Callable[[], None], set[int]]] = [
             (self._write, _RACES | _SPECIAL),
             (self._write, _RACES | _SPECIAL),
+            (self._write, _RACES | _SPECIAL),
             (self._read, _RACES | _SPECIAL),
             (self._truncate, _RACES | _SPECIAL),
             (self._punch, _RACES | _SPECIAL | {errno.ENODEV}),
             (self._copy, _RACES | _SPECIAL),
             (self._use_unlinked, _RACES | _SPECIAL),
             (self._mkdir, _RACES),
+            (self._mkdir, _RACES),
             (self._mkfifo, _RACES),
             (self._symlink, _RACES),
             (self._link, _RACES | {errno.EPERM}),
-            (self._unlink, _RACES),
             (self._unlink, _RACES),
             (self._rmdir, _RACES | {errno.ENOTEMPTY}),
             (self._rename, _RACES | {errno.ENOTEMPTY, errno.EINVAL}),
@@ -96,20 +101,20 @@ class Stress:
                 os.fsync(descriptor)
 
     def _read(self) -> None:
-        with _Opened(self._path(), os.O_RDONLY) as descriptor:
+        with _Opened(self._there(), os.O_RDONLY) as descriptor:
             os.pread(descriptor, 100_000, self._random.randrange(_SIZE_MAX))
 
     def _truncate(self) -> None:
-        os.truncate(self._path(), self._random.randrange(_SIZE_MAX))
+        os.truncate(self._there(), self._random.randrange(_SIZE_MAX))
 
     def _punch(self) -> None:
         mode = self._random.choice([libc.FALLOC_PUNCH_HOLE | libc.FALLOC_KEEP_SIZE, 0])
-        with _Opened(self._path(), os.O_RDWR) as descriptor:
+        with _Opened(self._there(), os.O_RDWR) as descriptor:
             libc.fallocate(descriptor, mode, self._random.randrange(_SIZE_MAX), 300_000)
 
     def _copy(self) -> None:
         with (
-            _Opened(self._path(), os.O_RDONLY) as source,
+            _Opened(self._there(), os.O_RDONLY) as source,
             _Opened(self._path(), os.O_WRONLY | os.O_CREAT) as target,
         ):
             os.copy_file_range(source, target, 400_000, 0, self._random.choice([0, 5]))
@@ -141,7 +146,7 @@ class Stress:
     # --- names and attributes ---
 
     def _mkdir(self) -> None:
-        os.mkdir(self._path())
+        os.mkdir(f"{self._folder()}{self._random.choice(_FOLDER_NAMES)}")
 
     def _mkfifo(self) -> None:
         os.mkfifo(self._path())
@@ -150,26 +155,26 @@ class Stress:
         os.symlink(self._random.choice(["a", "../b", "c", "../d1"]), self._path())
 
     def _link(self) -> None:
-        os.link(self._path(), self._path(), follow_symlinks=False)
+        os.link(self._there(), self._path(), follow_symlinks=False)
 
     def _unlink(self) -> None:
-        os.unlink(self._path())
+        os.unlink(self._there())
 
     def _rmdir(self) -> None:
-        os.rmdir(self._path())
+        os.rmdir(self._there())
 
     def _rename(self) -> None:
         flags = self._random.choice([0, 0, libc.RENAME_NOREPLACE, libc.RENAME_EXCHANGE])
-        libc.renameat2(self._path(), self._path(), flags)
+        libc.renameat2(self._there(), self._path(), flags)
 
     def _list(self) -> None:
-        path = os.path.dirname(self._path())
-        names = os.listdir(path)
-        if path == str(self._directory) and (names.count(LOG) != 1 or REPLACED not in names):
+        folder = self._folder()
+        names = os.listdir(folder)
+        if folder == self._at("") and (names.count(LOG) != 1 or REPLACED not in names):
             self.unexpected.append(f"what was there all the time is listed so: {sorted(names)}")
 
     def _attributes(self) -> None:
-        path = self._path()
+        path = self._there()
         if stat.S_ISLNK(os.lstat(path).st_mode):
             os.chown(path, self._random.randrange(3), 0, follow_symlinks=False)
         else:
@@ -177,7 +182,7 @@ class Stress:
             os.utime(path, ns=(self._random.randrange(10**18), self._random.randrange(10**18)))
 
     def _xattr(self) -> None:
-        path, name = self._path(), self._random.choice(["user.a", "user.b"])
+        path, name = self._there(), self._random.choice(["user.a", "user.b"])
         if self._random.random() < 0.7:
             os.setxattr(path, name, self._random.randbytes(100), follow_symlinks=False)
         else:
@@ -187,10 +192,19 @@ class Stress:
 
     def _path(self) -> str:
         """One of few, so that the processes meet; the directories are moved about, too."""
-        parts = self._random.choices(
-            ["d0", "d1", "d2", "a", "b", "c"], k=self._random.randint(1, 3)
-        )
-        return self._at("/".join(parts))
+        name = self._random.choice(_FOLDER_NAMES if self._random.random() < 0.1 else _FILE_NAMES)
+        return f"{self._folder()}{name}"
+
+    def _there(self) -> str:
+        """One that was there a moment ago, mostly."""
+        folder = self._folder()
+        names = sorted(set(os.listdir(folder)) & {*_FILE_NAMES, *_FOLDER_NAMES})
+        return f"{folder}{self._random.choice(names)}" if names else self._path()
+
+    def _folder(self) -> str:
+        """A directory that was there a moment ago, with a slash at its end."""
+        folders = [self._at(folder) for folder in _FOLDERS]
+        return self._random.choice([folder for folder in folders if os.path.isdir(folder)])
 
     def _at(self, path: str) -> str:
         return f"{self._directory}/{path}"

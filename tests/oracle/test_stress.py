@@ -14,7 +14,7 @@ from tests.oracle import stress
 from tests.oracle.tree import contents, contradictions
 
 PROCESSES = 5
-STEPS = 500
+STEPS = 400
 
 
 def test_a_tree_that_many_change_at_once_is_sound(volume: Volume) -> None:
