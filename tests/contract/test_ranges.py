@@ -357,6 +357,23 @@ def test_copies_within_one_file(session: Session) -> None:
     assert read(session, handle) == expected
 
 
+@pytest.mark.parametrize("synced", [False, True])
+@pytest.mark.parametrize("size", [2 * CHUNK, 2 * CHUNK + 100, MANIFEST + 1])
+def test_a_file_appended_to_itself_slot_by_slot(session: Session, size: int, synced: bool) -> None:
+    data = noise(size)
+    handle = opened(session, b"a", data)
+    if synced:
+        session.sync()
+    for place in (2 * MANIFEST, 5 * MANIFEST + CHUNK):
+        assert session.copy_range(handle, 0, handle, place, size) == size
+        assert size_of(session, b"a") == place + size
+        assert session.read(handle, place - 10, size + 100) == bytes(10) + data
+    session.sync()
+    assert session.read(handle, 2 * MANIFEST - 10, MANIFEST + 10) == (
+        bytes(10) + data[:MANIFEST].ljust(MANIFEST, b"\0")
+    )
+
+
 def test_ranges_of_one_file_that_overlap(session: Session) -> None:
     node = make_file(session, b"a", noise(9000))
     first, second = session.open(node, os.O_RDONLY), session.open(node, os.O_RDWR)
