@@ -30,6 +30,7 @@ import apsw
 from sqlfs.errors import InputOutput, ReadOnly, SqlfsError
 from sqlfs.store import ownership
 from sqlfs.store.connection import translated
+from sqlfs.store.digest import RowDigest
 from sqlfs.store.io import DataSyncer, Syncer
 from sqlfs.store.lineage import Lineage
 from sqlfs.store.log import log_path
@@ -50,6 +51,7 @@ class Database:
         *,
         base: bytes,
         marked: bool = False,
+        torn: str | None = None,
         read_only: bool,
         log_frames: int = 0,
         syncer: Syncer | None = None,
@@ -58,6 +60,7 @@ class Database:
         self.path = path
         self.fd = fd  # SQLite's own: never closed here
         self.read_only = read_only
+        self.torn = torn  # how it is said that the file is a torn copy, if it is one
         self.lineage = lineage  # guarded by lock
         self._base = base  # id of the state in the file itself; guarded by lock
         # Whether the file itself says that an owner has it open: then a lost log is noticed.
@@ -74,9 +77,6 @@ class Database:
         self._statements = statements()
         self._syncer: Syncer = syncer or DataSyncer()
         self._in_transaction = False  # guarded by lock
-        # The first transaction of a log writes a lineage record; so does the first of an owner,
-        # for what SQLite makes of a log that was found is not known.  Guarded by lock.
-        self._log_is_new = True
         self._log_is_copied = False  # nothing is in it that the file lacks; guarded by lock
         self._log_fd = -1  # SQLite's own; guarded by lock
         self._log_named = False  # guarded by _sync_turn
@@ -87,6 +87,10 @@ class Database:
         self._page_size = int(connection.pragma("page_size"))
         self.log_bytes = self.log_allocated = log_frames * self._page_size
         connection.set_wal_hook(self._count_log)
+        self._identity = ownership.identity(fd)
+        self._digest = RowDigest(lineage.digest)  # of the open transaction; guarded by lock
+        if not read_only:
+            connection.preupdate_hook(self._digest.update)
 
     # --- statements ---------------------------------------------------------------------
 
@@ -177,6 +181,9 @@ class Database:
 
     def commit(self) -> int:
         """Commit what is open; returns the number of the last commit.  Not durable by itself."""
+        return self._commit(self.lineage.marked)
+
+    def _commit(self, marked: bool) -> int:
         with self.lock:
             if self.failure is not None:
                 raise InputOutput(self.failure)
@@ -187,6 +194,7 @@ class Database:
             for hook in self.on_commit:
                 hook()
             if self._in_transaction:
+                self._write_lineage(marked)
                 try:
                     self._connection.execute(self._statements["commit"])
                 except apsw.Error as error:
@@ -236,11 +244,13 @@ class Database:
             raise translated(error, self.path) from error
         self._in_transaction = True
         self._log_is_copied = False
-        if self._log_is_new:
-            self._write_lineage(self.lineage.next(self._base, self.lineage.mark))
-            self._log_is_new = False
 
-    def _write_lineage(self, lineage: Lineage) -> None:
+    def _write_lineage(self, marked: bool) -> None:
+        """Every transaction ends with a record of its own: what a cut leaves of a log says which
+        state it is, and whose."""
+        lineage = self.lineage.next(
+            self._base, marked=marked, identity=self._identity, digest=self._digest.encode()
+        )
         self.write("lineage_set", lineage.encode())
         self.lineage = lineage
 
@@ -269,7 +279,7 @@ class Database:
         with self.lock:
             if self.read_only or self.failure is not None:
                 return
-        # The log must be durable, and end in a lineage record, before the file changes.  Syncing
+        # The log must be durable, and its last record say so, before the file changes.  Syncing
         # under the lock is the last resort, where others keep committing meanwhile.
         self.commit()
         self.sync()
@@ -291,12 +301,8 @@ class Database:
                 self._settled.notify_all()
 
     def _end_log(self, mark: bool) -> int:
-        with self.lock:
-            self.commit()
-            with self.writing():
-                identity = ownership.identity(self.fd) if mark else None
-                self._write_lineage(self.lineage.next(self._base, identity))
-                return self.commit()
+        with self.writing():
+            return self._commit(mark)
 
     def _copy_log(self) -> None:
         try:
@@ -311,9 +317,9 @@ class Database:
             raise translated(error, self.path) from error
         if frames == copied:
             self._main_unsynced = True
-            self._log_is_new = self._log_is_copied = True
+            self._log_is_copied = True
             self._base = self.lineage.id
-            self.marked = self.lineage.mark is not None
+            self.marked = self.lineage.marked
             self.log_bytes = 0
 
     def shrink_log(self) -> None:
@@ -374,7 +380,8 @@ class Database:
                 return
         try:
             if not self.read_only and self.failure is None:
-                if self.dirty or self.commits or self.lineage.mark is not None:
+                ours = self.lineage.identity == self._identity
+                if self.dirty or self.commits or self.lineage.marked or not ours:
                     self.checkpoint(mark=False)
                 # Everything is in the file: closing may remove the log.
                 self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)

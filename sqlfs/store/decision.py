@@ -21,6 +21,11 @@ class Found:
     log: LogState
 
     @property
+    def is_copy(self) -> bool:
+        """Whether the record was written to another file than this one."""
+        return self.lineage.identity != self.identity
+
+    @property
     def log_applies(self) -> bool:
         return self.log.present and self.log.frames > 0 and self.log.belongs_to(self.lineage)
 
@@ -36,8 +41,8 @@ class Found:
     @property
     def log_is_missing(self) -> bool:
         """The owner ended without a clean close, and what it logged is not there."""
-        marked = self.lineage.mark == self.identity
-        return marked and (self.log_is_foreign or not self.log.present)
+        ours = self.lineage.marked and not self.is_copy
+        return ours and (self.log_is_foreign or not self.log.present)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +71,10 @@ def decide(found: Found, *, read_only: bool, writable: bool, accept_state: bool)
             raise MissingLog(_missing_log(found))
         return Plan(immutable=True, set_aside=False, notice=_missing_log(found))
     notice = None
-    if lineage.mark is not None and lineage.mark != found.identity:
+    if lineage.marked and found.is_copy:
         notice = (
             f"{path} is a copy, made of a volume in use; it holds the state of"
-            f" {_when(lineage.written_ns)}"
+            f" {when(lineage.written_ns)}"
         )
     return Plan(immutable=as_it_is, set_aside=found.log_must_stay and not as_it_is, notice=notice)
 
@@ -93,10 +98,11 @@ def _missing_log(found: Found) -> str:
     return (
         f"{found.path} was in use when its owner ended, and its log"
         f" {log_path(found.path).name} {what}: the file holds the state of"
-        f" {_when(found.lineage.written_ns)}; put the log back, or go on from that state with"
+        f" {when(found.lineage.written_ns)}; put the log back, or go on from that state with"
         " --accept-state"
     )
 
 
-def _when(ns: int) -> str:
+def when(ns: int) -> str:
+    """A time as people read it."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ns / 1e9))

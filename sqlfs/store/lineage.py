@@ -5,11 +5,14 @@ older or newer state of the same.  So the file carries a record that names its s
 each log carries records that name the state it began from (``base``) and the one it ends in
 (``id``).  A log belongs to a file when the file's ``id`` stands in one of the log's records:
 
-- the first transaction of every log writes a record whose ``base`` is the file's ``id``, and
-  every later one keeps that ``base``;
-- the last transaction before each checkpoint writes another, whose ``id`` the file then has.
+- every transaction writes a record, with an ``id`` of its own; the ``base`` of all records of one
+  log is the file's ``id``;
+- a checkpoint copies the last of them into the file, which so gets its ``id``.
 
 The second makes an older copy of the same log foreign once it has been checkpointed.
+
+A record also says which file it was written to, so that a copy is known for one, and carries the
+digest of all rows (see ``store.digest``), so that a copy can tell whether it is whole.
 
 The record is the one row of the first table, whose root is page 3; rows are placed from the
 end of a page and an update of the same length is made in place, so the record is always the
@@ -22,7 +25,7 @@ import hmac
 import os
 import struct
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from blake3 import blake3
 
@@ -48,42 +51,40 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """One record.  ``mark`` is the identity of the file while an owner has it open."""
+    """One record.  ``marked``: an owner has the file open.  ``identity``: the file that the record
+    was written to; None where that was not known."""
 
     generation: int
     id: bytes
     base: bytes
-    mark: Identity | None
+    marked: bool
+    identity: Identity | None
     written_ns: int
+    digest: bytes
 
     @classmethod
-    def first(cls) -> Lineage:
+    def first(cls, identity: Identity | None, digest: bytes) -> Lineage:
         """The record of a new file."""
-        return cls(1, os.urandom(16), bytes(16), None, time.time_ns())
+        return cls(1, os.urandom(16), bytes(16), False, identity, time.time_ns(), digest)
 
-    def next(self, base: bytes, mark: Identity | None) -> Lineage:
+    def next(self, base: bytes, *, marked: bool, identity: Identity, digest: bytes) -> Lineage:
         """The record that follows this one, in a log that began from the file's state `base`."""
-        return replace(
-            self,
-            generation=self.generation + 1,
-            id=os.urandom(16),
-            base=base,
-            mark=mark,
-            written_ns=time.time_ns(),
+        return Lineage(
+            self.generation + 1, os.urandom(16), base, marked, identity, time.time_ns(), digest
         )
 
     def encode(self) -> bytes:
-        inode, birth = (self.mark.inode, self.mark.birth_ns) if self.mark else (0, 0)
+        inode, birth = (self.identity.inode, self.identity.birth_ns) if self.identity else (0, 0)
         fields = _FIELDS.pack(
             _MAGIC,
             self.generation,
             self.id,
             self.base,
-            1 if self.mark else 0,
+            1 if self.marked else 0,
             inode,
             birth,
             self.written_ns,
-            bytes(32),
+            self.digest,
         )
         return fields + _check(fields)
 
@@ -95,11 +96,11 @@ class Lineage:
         fields, check = record[: _FIELDS.size], record[_FIELDS.size :]
         if not hmac.compare_digest(check, _check(fields)):
             return None
-        magic, generation, id_, base, marked, inode, birth, written, _ = _FIELDS.unpack(fields)
-        if magic != _MAGIC or marked > 1:
+        magic, generation, id_, base, marked, inode, birth, written, digest = _FIELDS.unpack(fields)
+        if magic != _MAGIC or marked > 1 or (marked and not inode):
             return None
-        mark = Identity(inode, birth) if marked else None
-        return cls(generation, id_, base, mark, written)
+        identity = Identity(inode, birth) if inode else None
+        return cls(generation, id_, base, bool(marked), identity, written, digest)
 
 
 def _check(fields: bytes) -> bytes:

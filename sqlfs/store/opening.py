@@ -11,7 +11,7 @@ import contextlib
 import errno
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import apsw
@@ -31,18 +31,22 @@ from sqlfs.limits import PAGE_BYTES_DEFAULT
 from sqlfs.store import ownership
 from sqlfs.store.connection import configure
 from sqlfs.store.database import Database
-from sqlfs.store.decision import Found, decide, set_aside
+from sqlfs.store.decision import Found, Plan, decide, set_aside
+from sqlfs.store.digest import Progress, digest_of
+from sqlfs.store.free_pages import free_pages_are_sound
 from sqlfs.store.header import (
     APPLICATION_ID,
     FORMAT_VERSION,
+    Header,
     check_complete,
     read_header,
     read_lineage,
 )
 from sqlfs.store.io import DataSyncer, Syncer
-from sqlfs.store.lineage import LINEAGE_PAGE, Lineage
+from sqlfs.store.lineage import LINEAGE_PAGE, RECORD_BYTES, Lineage
 from sqlfs.store.log import holds_transaction, read_log
 from sqlfs.store.statements import schema, statements
+from sqlfs.store.verify import require_usable, torn_notice, verify
 
 KNOWN_FEATURES: frozenset[str] = frozenset()
 _RESERVED_KINDS = ("node", "edge", "volume", "mount", "reclaim")
@@ -63,6 +67,7 @@ class _Wanted:
     accept_state: bool
     vfs: str | None
     syncer: Syncer | None
+    progress: Progress | None
 
 
 def create_file(path: Path, *, page_size: int = PAGE_BYTES_DEFAULT) -> None:
@@ -92,7 +97,9 @@ def create_file(path: Path, *, page_size: int = PAGE_BYTES_DEFAULT) -> None:
 def _write_new(path: Path, page_size: int) -> None:
     named = statements()
     # Created with the user's umask less group and other: it may become an encrypted volume.
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    identity = ownership.identity(fd)
+    os.close(fd)
     connection = apsw.Connection(str(path))
     try:
         connection.pragma("page_size", page_size)
@@ -101,9 +108,11 @@ def _write_new(path: Path, page_size: int) -> None:
         connection.pragma("user_version", FORMAT_VERSION)
         with connection:
             connection.execute(schema())
-            connection.execute(named["lineage_insert"], (Lineage.first().encode(),))
+            connection.execute(named["lineage_insert"], (bytes(RECORD_BYTES),))
             for kind in _RESERVED_KINDS:
                 connection.execute(named["reservation_insert"], (kind, 1))
+            record = Lineage.first(identity, digest_of(connection)).encode()
+            connection.execute(named["lineage_set"], (record,))
         (root,) = connection.execute(named["lineage_root_page"]).fetchall()[0]
         assert root == LINEAGE_PAGE
         connection.pragma("journal_mode", "WAL")
@@ -118,9 +127,12 @@ def open_file(
     accept_state: bool = False,
     vfs: str | None = None,
     syncer: Syncer | None = None,
+    progress: Progress | None = None,
 ) -> Opened:
     """Open the volume file at `path` and become its owner.
 
+    A copy is verified first, which `progress` follows; one that is torn is opened for reading only,
+    whatever was asked for, unless `accept_state` says to go on from what it holds.
     Raises InUse when another process is, NotFound, NotAVolumeFile, UnsupportedFormat, Corrupt,
     ReadOnly, and MissingLog when the file's log is missing and `accept_state` is false and
     writing was asked for.
@@ -138,7 +150,7 @@ def open_file(
     writable = os.access(path, os.W_OK)
     if not writable and not read_only:
         raise ReadOnly(f"{path} can't be written; open it read-only (-o ro)")
-    wanted = _Wanted(read_only, writable, accept_state, vfs, syncer)
+    wanted = _Wanted(read_only, writable, accept_state, vfs, syncer, progress)
     try:
         connection = _connect(path, writable, immutable=False, vfs=vfs)
     except apsw.Error as error:
@@ -174,36 +186,78 @@ def _open_locked(
         writable=wanted.writable,
         accept_state=wanted.accept_state,
     )
+    torn = None
+    if found.is_copy and not found.log_applies:
+        lineage, torn = _verify_as_it_is(path, fd, header, lineage, wanted)
+        if torn is not None:
+            plan = Plan(immutable=True, set_aside=False, notice=torn)
     notices = [plan.notice] if plan.notice else []
     if plan.set_aside:
         notices.append(set_aside(path))
     if plan.immutable:
         connection.close()
-        return _open_immutable(path, lineage, wanted), notices
+        return _open_immutable(path, lineage, torn, wanted), notices
     try:
         configure(connection)
     except apsw.Error as error:
         raise _unreadable(path, error) from error
     _check_content(connection, path)
+    current = _current(connection, path, lineage)
+    if current.identity != found.identity and found.log_applies:
+        current, torn = _verify(connection, path, current, wanted)
+        notices += [torn] if torn is not None else []
     database = Database(
-        connection, path, fd, _current(connection, path),
-        base=lineage.id, marked=lineage.mark == found.identity, read_only=wanted.read_only,
-        log_frames=log.frames, syncer=wanted.syncer,
+        connection, path, fd, current,
+        base=lineage.id, marked=lineage.marked and not found.is_copy, torn=torn,
+        read_only=wanted.read_only or torn is not None, log_frames=log.frames,
+        syncer=wanted.syncer,
     )  # fmt: skip
     return database, notices
 
 
-def _open_immutable(path: Path, lineage: Lineage, wanted: _Wanted) -> Database:
+def _open_immutable(path: Path, lineage: Lineage, torn: str | None, wanted: _Wanted) -> Database:
     """Read the file as it is: no log, no lock of SQLite's, not a byte written."""
     connection = _connect(path, writable=False, immutable=True, vfs=wanted.vfs)
     try:
         fd = ownership.new_descriptor(path, set())
         ownership.take(fd, path, shared=True)
         _check_content(connection, path)
-        return Database(connection, path, fd, lineage, base=lineage.id, read_only=True)
+        return Database(connection, path, fd, lineage, base=lineage.id, torn=torn, read_only=True)
     except BaseException:
         connection.close()
         raise
+
+
+def _verify_as_it_is(
+    path: Path, fd: int, header: Header, lineage: Lineage, wanted: _Wanted
+) -> tuple[Lineage, str | None]:
+    """As :func:`_verify`, before the file's own connection has read anything: a torn copy must not
+    be changed by a byte."""
+    connection = _connect(path, writable=False, immutable=True, vfs=wanted.vfs)
+    try:
+        _check_content(connection, path)
+        sound = free_pages_are_sound(fd, header)
+        return _verify(connection, path, lineage, wanted, free_pages_sound=sound)
+    finally:
+        connection.close()
+
+
+def _verify(
+    connection: apsw.Connection,
+    path: Path,
+    lineage: Lineage,
+    wanted: _Wanted,
+    *,
+    free_pages_sound: bool = True,
+) -> tuple[Lineage, str | None]:
+    """What is wrong with a copy, if anything; and the record with which to go on."""
+    verdict = verify(connection, path, lineage, wanted.progress)
+    if verdict.whole and free_pages_sound:
+        return lineage, None
+    if wanted.accept_state:
+        require_usable(connection, path)
+        return replace(lineage, digest=verdict.digest), None
+    return lineage, torn_notice(path, lineage)
 
 
 def _check_content(connection: apsw.Connection, path: Path) -> None:
@@ -214,8 +268,8 @@ def _check_content(connection: apsw.Connection, path: Path) -> None:
         raise _unreadable(path, error) from error
 
 
-def _current(connection: apsw.Connection, path: Path) -> Lineage:
-    """The record as the log has it."""
+def _current(connection: apsw.Connection, path: Path, in_file: Lineage) -> Lineage:
+    """The record as the log has it; `in_file` itself if that is the one."""
     try:
         ((record,),) = connection.execute(statements()["lineage_get"]).fetchall()
     except (apsw.Error, ValueError) as error:
@@ -223,7 +277,7 @@ def _current(connection: apsw.Connection, path: Path) -> Lineage:
     current = Lineage.decode(record) if isinstance(record, bytes) else None
     if current is None:
         raise Corrupt(f"{path} is damaged: its lineage record is not sound")
-    return current
+    return in_file if current.id == in_file.id else current
 
 
 def _unreadable(path: Path, error: Exception) -> StoreError:

@@ -17,6 +17,7 @@ from sqlfs.errors import ConnectionLost, NoSuchVolume, NotADirectory, NotFound, 
 from sqlfs.limits import CHUNK_BYTES_DEFAULT, CHUNK_CACHE_BYTES, PAGE_BYTES_DEFAULT
 from sqlfs.store import IdSource, OpenWatch, create_file, open_file
 from sqlfs.store.database import Database
+from sqlfs.store.digest import Progress
 from sqlfs.store.io import Syncer
 from sqlfs.types import Caller, MountInfo, VolumeInfo, VolumeUsage
 from sqlfs.volume.base import SessionBase
@@ -88,9 +89,12 @@ class VolumeFile:
         background: bool = True,
         vfs: str | None = None,
         syncer: Syncer | None = None,
+        progress: Progress | None = None,
     ) -> VolumeFile:
         """Become the owner of the file at `path`; with `create`, make it when it is missing.
 
+        A copy is verified when it is first opened, and `progress` called with the rows that were
+        looked at, and how many there are; a torn one is opened for reading only.
         Without `background` no thread commits: only sync, fsync, commit and close do.
         Raises InUse when another process owns it, and whatever is wrong with the file.
         """
@@ -98,8 +102,9 @@ class VolumeFile:
         if create and not path.exists():
             create_file(path, page_size=page_size)
         opened = open_file(
-            path, read_only=read_only, accept_state=accept_state, vfs=vfs, syncer=syncer
-        )
+            path, read_only=read_only, accept_state=accept_state, vfs=vfs, syncer=syncer,
+            progress=progress,
+        )  # fmt: skip
         try:
             return cls(opened.database, opened.notices, background=background, read_only=read_only)
         except BaseException:

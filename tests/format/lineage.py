@@ -29,15 +29,16 @@ class Record:
     inode: int
     birth_ns: int
     written_ns: int
+    digest: bytes
 
     @classmethod
     def parse(cls, raw: bytes) -> Record:
-        magic, *fields, zeros, check = struct.unpack("<8sQ16s16sQQqq32s16s", raw)
-        require(magic == b"sqlfsLin" and not any(zeros), "lineage record")
+        magic, *fields, check = struct.unpack("<8sQ16s16sQQqq32s16s", raw)
+        require(magic == b"sqlfsLin", "lineage record")
         require(check == check_of(raw[:112]), "check of the lineage record")
         record = cls(*fields)
         require(record.marked in (0, 1), "mark")
-        require(record.marked == 1 or record.identity == (0, 0), "identity without a mark")
+        require(record.marked == 0 or record.inode != 0, "mark without an identity")
         return record
 
     @property

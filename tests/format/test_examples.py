@@ -5,13 +5,15 @@ from __future__ import annotations
 import struct
 
 import pytest
+from blake3 import blake3
 
 from sqlfs.chunks.reference import Reference, encode_manifest
 from sqlfs.crypto import KdfParameters, KeySlot, Purpose, Sealer, derive_kek, make_slot, unwrap
 from sqlfs.namespace import NodeRecord, encode_node
+from sqlfs.store.digest import row_number
 from sqlfs.store.lineage import Identity, Lineage
 from sqlfs.volume.settings import VolumeRow
-from tests.format import lineage, unsealing
+from tests.format import lineage, rows, unsealing
 from tests.format.document import Example, examples, parse
 from tests.format.unsealing import Keys, Slot, keyed
 
@@ -40,6 +42,7 @@ def generations_of(example: Example) -> tuple[int, int]:
 def test_the_examples_that_were_promised_are_there() -> None:
     assert set(EXAMPLES) == {
         "lineage-record",
+        "row-number",
         "plain-node",
         "encrypted-name",
         "chunk-id",
@@ -77,11 +80,19 @@ def test_lineage_record() -> None:
         generation=example.number("generation"),
         id=example.raw("id"),
         base=example.raw("base"),
-        mark=Identity(example.number("inode"), example.number("birth time")),
+        marked=True,
+        identity=Identity(example.number("inode"), example.number("birth time")),
         written_ns=example.number("written"),
+        digest=example.raw("digest"),
     )
     assert record.encode() == example.result
     assert Lineage.decode(example.result) == record
+
+
+def test_row_number() -> None:
+    example = EXAMPLES["row-number"]
+    number = row_number(example.raw("table").decode(), edge_of(example))
+    assert number.to_bytes(32, "little") == example.result
 
 
 def test_plain_node() -> None:
@@ -193,7 +204,23 @@ def test_lineage_record_read_independently() -> None:
         example.raw("base"),
         1,
         *map(example.number, names),
+        example.raw("digest"),
     )
+
+
+def edge_of(example: Example) -> tuple[int | bytes, ...]:
+    id_, parent, child, since, generation = map(
+        example.number, ("id", "parent", "child", "since", "generation")
+    )
+    return id_, parent, example.raw("tag"), child, since, generation, example.raw("sealed")
+
+
+def test_row_number_read_independently() -> None:
+    example = EXAMPLES["row-number"]
+    packed = rows.pack(("edge", *edge_of(example)))
+    assert packed == example.step("packed")
+    assert blake3(packed).digest() == example.result
+    assert example.result == EXAMPLES["lineage-record"].raw("digest")
 
 
 def test_plain_node_read_independently() -> None:

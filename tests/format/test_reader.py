@@ -10,7 +10,7 @@ import pytest
 
 from sqlfs.types import Attributes
 from sqlfs.volume import Session
-from tests.format import lineage
+from tests.format import lineage, rows
 from tests.format.conftest import Read
 from tests.format.reader import Node, VolumeReader
 from tests.format.unsealing import Damaged
@@ -52,7 +52,7 @@ def node_at(volume: VolumeReader, path: bytes) -> Node:
 
 
 def test_the_reader_owes_nothing_to_the_implementation() -> None:
-    names = {"unsealing", "lineage", "reader"}
+    names = {"unsealing", "lineage", "reader", "rows"}
     imports = {
         imported.partition(".")[0]
         for module in modules("tests/format")
@@ -204,6 +204,15 @@ def test_a_file_in_use(path: Path, kind: Kind, read: Read) -> None:
     assert list(closed.mounts()) == []
     assert closed.orphans() == set()
     assert lineage.in_file(path.read_bytes()).marked == 0
+
+
+def test_the_record_has_the_digest_of_the_rows(path: Path, kind: Kind) -> None:
+    with create(path, kind) as file:
+        fill(file.session(VOLUME, passphrase=kind.passphrase))
+        file.checkpoint()
+        assert lineage.in_file(path.read_bytes()).digest == rows.digest_of(path)
+        change(file.session(VOLUME, passphrase=kind.passphrase))
+    assert lineage.in_file(path.read_bytes()).digest == rows.digest_of(path)
 
 
 def test_a_log_names_the_states_it_begins_and_ends_in(path: Path, kind: Kind) -> None:

@@ -1,0 +1,1 @@
+"""A plain copy is a snapshot, or says that it is none."""
