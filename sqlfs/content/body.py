@@ -238,8 +238,7 @@ class Body:
     def _remove(self, first: int, last: int) -> None:
         """Make slots from `first` to before `last` a hole.  What is damaged is met first."""
         root = self.record.root
-        if extent.first_chunk(self._pool, root, first, last) < last:
-            assert root is not None
+        if root is not None and extent.bytes_within(self._pool, root, first, last):
             part = Part(self._pool, None)
             self.record.root = splice(self._pool, root, root.level, first, last, part)
         self._over.forget_range(first, last)
