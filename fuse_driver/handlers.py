@@ -67,15 +67,22 @@ class Handlers:
     def _change(self, work: Callable[[], bytes | None], synchronous: bool) -> Reply | Later:
         if not synchronous and not self._session.congested():
             return work() or b""
+        return self._change_at_leisure(work, synchronous)
 
-        def change_at_leisure() -> bytes:
+    def _change_at_leisure(
+        self, work: Callable[[], bytes | None], synchronous: bool = False
+    ) -> Later:
+        """The way of a change that takes its time."""
+        synchronous = synchronous or self._synchronous
+
+        def answer() -> bytes:
             self._session.wait_uncongested()
             reply = work() or b""
             if synchronous:
                 self._session.sync()
             return reply
 
-        return Later(change_at_leisure, self._waiting)
+        return Later(answer, self._waiting)
 
     def _durably(self, work: Callable[[], None]) -> Later:
         """The way of a verb that waits for the disk."""

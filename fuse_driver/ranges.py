@@ -31,7 +31,7 @@ class RangeHandlers(Handlers):
             self._session.allocate(handle, mode, offset, length)
             self._touched(request.inode, request)
 
-        return self._changing(change)
+        return self._change_at_leisure(change)
 
     @answers(Opcode.LSEEK)
     def lseek(self, request: Request) -> Reply:
@@ -52,7 +52,7 @@ class RangeHandlers(Handlers):
             self._touched(inode, request)
             return WRITE_OUT.pack(copied, 0)
 
-        return self._changing(change)
+        return self._change_at_leisure(change)
 
     def _touched(self, inode: int, request: Request) -> None:
         # These requests do not say whether set-id bits must go.
