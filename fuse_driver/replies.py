@@ -37,8 +37,13 @@ def attributes(inode: int, node: Attributes, chunk_size: int) -> bytes:
 
 
 def entry(inode: int, node: Attributes, chunk_size: int) -> bytes:
-    """The answer to a lookup.  Ids are never reused: the generation stays 0."""
-    return ENTRY_OUT.pack(inode, 0, CACHE_S, CACHE_S, 0, 0, *_attr(inode, node, chunk_size))
+    """The answer to a lookup.  Ids are never reused: the generation stays 0.
+
+    A damaged node can be found, so that it can be removed; whoever wants its attributes must ask,
+    and is told that they can't be read.
+    """
+    valid_s = 0 if node.is_damaged else CACHE_S
+    return ENTRY_OUT.pack(inode, 0, valid_s, valid_s, 0, 0, *_attr(inode, node, chunk_size))
 
 
 def _attr(inode: int, node: Attributes, chunk_size: int) -> tuple[int, ...]:

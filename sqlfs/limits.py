@@ -25,6 +25,8 @@ FILE_BYTES_MAX: Final = 2**63 - 1
 
 # Inode numbers: bits from 40 on tell views of the past from the present.
 NODE_ID_MAX: Final = 2**40 - 1
+# From here on: entries whose node can't be read, by their edge.
+DAMAGED_ENTRY: Final = 2**62
 
 # Content.
 CHUNK_BYTES_MIN: Final = 4 * KIB

@@ -33,6 +33,8 @@ class Attributes:
     mtime_ns: int
     ctime_ns: int
     btime_ns: int
+    # What stands for an entry that can't be read: none of the other fields says anything.
+    is_damaged: bool = False
 
     @property
     def is_dir(self) -> bool:

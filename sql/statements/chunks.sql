@@ -8,7 +8,8 @@ INSERT INTO chunk (domain, digest, refs) VALUES (?, ?, 1);
 -- name: chunk_data_insert
 INSERT INTO chunk_data (id, generation, sealed) VALUES (?, ?, ?);
 -- name: chunk_ref
-UPDATE chunk SET refs = refs + 1 WHERE domain = ? AND digest = ?;
+UPDATE chunk SET refs = refs + 1
+WHERE domain = ? AND digest = ? AND typeof(refs) = 'integer' AND refs BETWEEN 1 AND 4611686018427387902;
 -- name: chunk_set_refs
 UPDATE chunk SET refs = ?2 WHERE id = ?1;
 -- name: chunk_delete

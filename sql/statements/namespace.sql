@@ -5,6 +5,8 @@ WHERE n.id = ?1 AND n.volume = ?2;
 -- name: node_put
 INSERT INTO node (id, volume, since, generation, sealed) VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT (id) DO UPDATE SET since = ?3, generation = ?4, sealed = ?5;
+-- name: node_elsewhere
+SELECT 1 FROM node WHERE id = ? AND volume <> ?;
 -- name: node_delete
 DELETE FROM node WHERE id = ?;
 -- name: node_page
@@ -24,6 +26,10 @@ SELECT id, child, since, generation, sealed FROM edge WHERE parent = ? AND tag =
 INSERT INTO edge (id, parent, tag, child, since, generation, sealed) VALUES (?, ?, ?, ?, ?, ?, ?);
 -- name: edge_delete
 DELETE FROM edge WHERE id = ?;
+-- name: edge_by_id
+SELECT id, child, since, generation, sealed FROM edge WHERE id = ? AND parent = ?;
+-- name: edge_count
+SELECT count(*) FROM edge WHERE child = ?;
 -- name: edge_any
 SELECT 1 FROM edge WHERE parent = ? LIMIT 1;
 -- name: edge_page

@@ -19,7 +19,7 @@ SELECT next FROM reservation WHERE kind = ?;
 -- name: reservation_used
 -- The greatest id of a kind in use.
 SELECT CASE ?
-    WHEN 'node' THEN (SELECT max(id) FROM node)
+    WHEN 'node' THEN (SELECT max(id) FROM node WHERE id < 1099511627776)
     WHEN 'edge' THEN (SELECT max(id) FROM edge)
     WHEN 'volume' THEN (SELECT max(id) FROM volume)
     WHEN 'mount' THEN (SELECT max(id) FROM mount)
@@ -28,7 +28,7 @@ END;
 -- name: reservation_insert
 INSERT INTO reservation (kind, next) VALUES (?, ?);
 -- name: reservation_set
-UPDATE reservation SET next = ?2 WHERE kind = ?1;
+INSERT OR REPLACE INTO reservation (kind, next) VALUES (?, ?);
 
 -- name: begin
 BEGIN IMMEDIATE;

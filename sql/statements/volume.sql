@@ -1,6 +1,8 @@
--- name: volume_all
+-- name: volume_ids
+SELECT id FROM volume ORDER BY id;
+-- name: volume_by_id
 SELECT id, uuid, name, root, domain, encrypted, generation, id_generation, chunk_size, dedupe, epoch, created, sealed
-FROM volume ORDER BY id;
+FROM volume WHERE id = ?;
 -- name: volume_by_name
 SELECT id, uuid, name, root, domain, encrypted, generation, id_generation, chunk_size, dedupe, epoch, created, sealed
 FROM volume WHERE name = ?;

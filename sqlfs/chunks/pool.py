@@ -28,6 +28,8 @@ log = logging.getLogger("sqlfs")
 _RECLAIM = struct.Struct("<B32s")
 _MANIFEST_CACHE_ENTRY_BYTES = 24 * 1024
 _KNOWN_BYTES = 120
+# Stands for a count that no chunk can have: then nothing is counted, and nothing goes.
+_UNCOUNTED = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +144,14 @@ class ChunkPool:
         them was to a row that had gone missing, and so was not counted."""
         id_, refs = self._find(chunk)
         if id_ and refs > 1:
-            self._db.write("chunk_set_refs", id_, refs - 1)
+            self._set_refs(id_, refs, refs - 1)
 
     def reclaim_step(self) -> bool:
         """Work off one row of the reclaim queue; False when it is empty."""
-        row = self._db.row("reclaim_next", self._volume)
-        if row is None:
+        rows = self._db.raw_rows("reclaim_next", self._volume)
+        if not rows:
             return False
-        id_, generation, sealed = row
+        id_, generation, sealed = rows[0]
         with self._db.writing():
             try:
                 manifest = self._decode_reclaim(id_, generation, sealed)
@@ -226,29 +228,40 @@ class ChunkPool:
         self._db.write_blob("chunk_data_insert", id_, generation, sealed)
 
     def _mend(self, digest: bytes, sealed: bytes) -> None:
-        row = self._db.row("chunk_find", self._domain, digest)
-        if row is not None:
-            self._db.write("chunk_data_delete", row[0])
-            self._db.write_blob("chunk_data_insert", row[0], self._sealer.generation, sealed)
+        id_, _ = self._counted(digest)
+        if id_:
+            self._db.write("chunk_data_delete", id_)
+            self._db.write_blob("chunk_data_insert", id_, self._sealer.generation, sealed)
         self._damaged.discard(digest)
 
     def _count_one_more(self, digest: bytes) -> bool:
         if not self._dedupe:
             return False
-        row = self._db.row("chunk_find", self._domain, digest)
-        if row is None:
+        id_, refs = self._counted(digest)
+        if not id_:
             return False
-        self._db.write("chunk_set_refs", row[0], row[1] + 1)
+        self._set_refs(id_, refs, refs + 1)
         return True
 
     def _find(self, reference: Reference) -> tuple[int, int]:
-        """Row and count of a piece; (0, 0) where it is missing.  Raises Corrupt."""
-        row = self._db.row("chunk_find", self._domain, reference.digest)
-        if row is None:
-            return 0, 0
-        if not isinstance(row[1], int):
-            raise Corrupt(f"chunk {reference.digest.hex()[:16]}: its count is no number")
-        return row[0], row[1]
+        """Row and count of a piece; (0, 0) where it is missing."""
+        return self._counted(reference.digest)
+
+    def _counted(self, digest: bytes) -> tuple[int, int]:
+        for id_, refs in self._db.raw_rows("chunk_find", self._domain, digest):
+            if type(refs) is int and 1 <= refs < _UNCOUNTED:
+                return id_, refs
+            log.error(
+                "%s: chunk %s has no sound count, and is kept; sqlfs check --repair counts anew",
+                self._db.path,
+                digest.hex()[:16],
+            )
+            return id_, _UNCOUNTED
+        return 0, 0
+
+    def _set_refs(self, id_: int, old: int, new: int) -> None:
+        if old != _UNCOUNTED:
+            self._db.write("chunk_set_refs", id_, new)
 
     def _release(self, reference: Reference) -> None:
         # A piece that is missing is reported by whoever reads it; letting go of it is no error.
@@ -256,7 +269,7 @@ class ChunkPool:
         if not id_:
             return
         if refs > 1:
-            self._db.write("chunk_set_refs", id_, refs - 1)
+            self._set_refs(id_, refs, refs - 1)
             return
         self._db.write("chunk_delete", id_)
         self._db.write("chunk_data_delete", id_)

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from sqlfs.errors import SqlfsError
 from sqlfs.maintenance.findings import Finding
 from sqlfs.maintenance.volume_check import VolumeCheck, check_counts
-from sqlfs.store import Tally, checks
+from sqlfs.store import Tally, checks, structure_findings, violations
 from sqlfs.volume import VolumeFile
 from sqlfs.volume.opened import OpenVolume
 
@@ -48,13 +48,13 @@ def _plain_volumes(file: VolumeFile) -> Iterator[list[Finding]]:
 
 
 def _all(file: VolumeFile, deep: bool) -> Iterator[Finding]:
-    structure = file.db.structure_findings()
+    structure = structure_findings(file.db)
     for line in structure:
         yield Finding("sqlite", str(file.path), line)
     if structure:
         return  # what lies above can't be believed
     for name, query in checks().items():
-        for row in file.db.run_check(query):
+        for row in violations(file.db, query):
             what = ", ".join(f"{column} {value}" for column, value in row.items())
             yield Finding(name, what, _statement(query))
     volumes = file.work.volumes()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlfs.errors import Invalid, NameTooLong, NotFound
+from sqlfs.errors import Corrupt, Invalid, NameTooLong, NotFound
 from sqlfs.limits import NAME_BYTES_MAX, SYMLINK_BYTES_MAX
 
 
@@ -11,6 +11,14 @@ def check_name(name: bytes) -> None:
     if name in (b"", b".", b"..") or b"/" in name or b"\0" in name:
         raise Invalid(f"{name!r} cannot name an entry: give 1 to 255 bytes without / and NUL")
     check_name_length(name)
+
+
+def check_stored_name(name: bytes) -> None:
+    """What was read must be a name, too.  Raises Corrupt."""
+    try:
+        check_name(name)
+    except (Invalid, NameTooLong) as error:
+        raise Corrupt(f"a name that is none is stored: {error.message}") from None
 
 
 def check_name_length(name: bytes) -> None:

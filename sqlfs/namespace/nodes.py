@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 from sqlfs.chunks import unpack
 from sqlfs.crypto import Purpose
 from sqlfs.errors import Corrupt, NotFound
-from sqlfs.limits import NODE_CACHE_ENTRIES
+from sqlfs.limits import DAMAGED_ENTRY, NODE_CACHE_ENTRIES
 from sqlfs.namespace.records import NodeRecord, decode_node, encode_node
 from sqlfs.namespace.rows import VolumeRows
 from sqlfs.store.database import Row
@@ -40,6 +40,8 @@ class NodeTable:
         """Raises NotFound, and Corrupt for a row that isn't what was written there."""
         record = self._live.get(id_)
         if record is None:
+            if id_ >= DAMAGED_ENTRY:
+                raise Corrupt(f"entry {id_ - DAMAGED_ENTRY} is damaged; sqlfs check tells more")
             row = self._rows.db.row("node_get", id_, self._rows.volume)
             if row is None:
                 raise NotFound(f"no node {id_}")
@@ -70,6 +72,10 @@ class NodeTable:
         self._rows.db.write("node_delete", record.id)
         if record.has_atime_row:
             self._rows.db.write("atime_delete", record.id)
+
+    def remove_row(self, id_: int) -> None:
+        """Delete a row that does not open."""
+        self._rows.db.write("node_delete", id_)
 
     @property
     def dirty(self) -> bool:

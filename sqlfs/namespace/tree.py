@@ -3,7 +3,7 @@
 Every method checks all it needs before it changes anything, so that an error leaves no trace.
 All run under the store's lock, those that change something inside its transaction.  A node that
 lost its last name is handed to ``on_unlinked``: whoever knows of open handles decides whether
-it becomes an orphan or goes at once.
+it becomes an orphan or goes at once.  One that can't be read is handed to ``on_unreadable``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from sqlfs.errors import (
 )
 from sqlfs.limits import LINKS_MAX, NODE_ID_MAX
 from sqlfs.namespace import clock
+from sqlfs.namespace.damaged import DamagedEntries
 from sqlfs.namespace.edges import Edge, EdgeTable
 from sqlfs.namespace.names import check_name, check_name_length, check_owner
 from sqlfs.namespace.node_acls import NodeAcls
@@ -64,6 +65,7 @@ class Tree:
         node_ids: IdSource,
         root: int,
         on_unlinked: Callable[[NodeRecord], None],
+        on_unreadable: Callable[[int], None],
     ) -> None:
         self._rows = rows
         self._nodes = nodes
@@ -71,7 +73,9 @@ class Tree:
         self._acls = acls
         self._node_ids = node_ids
         self._root = root
+        self._damaged = DamagedEntries(edges, root)
         self._on_unlinked = on_unlinked
+        self._on_unreadable = on_unreadable
 
     # --- finding ---
 
@@ -208,11 +212,16 @@ class Tree:
 
     # --- taking away ---
 
-    def unlink(self, parent: int, name: bytes) -> NodeRecord:
+    def unlink(self, parent: int, name: bytes) -> NodeRecord | None:
+        """None when what the name led to could not be read: the name is gone all the same, and a
+        damaged node with its last one."""
         directory = self.directory(parent)
         check_name(name)
         edge = self._edge(parent, name)
-        child = self.child(edge)
+        child = self._removable(edge)
+        if child is None:
+            self._displace_unreadable(edge, directory)
+            return None
         if stat.S_ISDIR(child.mode):
             raise IsADirectory(f"{name!r} in directory {parent} is a directory: use rmdir")
         self._displace(edge, directory, child)
@@ -254,22 +263,26 @@ class Tree:
         moved = self.child(edge)
         if target.nlink == 0:
             raise NotFound(f"directory {new_parent} was removed")
-        there = self._edges.find(new_parent, new_name)
+        there = self._edges.find_for(edge, new_parent, new_name)
         if there is not None and flags & RenameFlag.NOREPLACE:
             raise AlreadyExists(f"{new_name!r} is in directory {new_parent} already")
         is_directory = stat.S_ISDIR(moved.mode)
         if is_directory and self._is_within(target, moved):
             raise Invalid(f"{name!r} can't move into its own subtree")
-        replaced = self.child(there) if there is not None else None
+        replaced = self._removable(there) if there is not None else None
         if replaced is moved:
             return None
         if replaced is not None:
             self._check_replaceable(source, moved, replaced, new_name)
+        elif there is not None:
+            self._damaged.check_empty(there)
         whiteout = None
         if flags & RenameFlag.WHITEOUT:
             whiteout = self._new_in(source, stat.S_IFCHR, caller)
         if there is not None and replaced is not None:
             self._displace(there, target, replaced)
+        elif there is not None:
+            self._displace_unreadable(there, target)
         now = clock.now_ns()
         self._edges.delete(edge)
         # A name that stays keeps its place in listings, whatever it leads to.
@@ -348,12 +361,29 @@ class Tree:
     def child(self, edge: Edge) -> NodeRecord:
         """The node that an edge leads to.  Raises Corrupt when there is none."""
         try:
-            return self._nodes.get(edge.child)
+            record = self._nodes.get(edge.child)
+            if edge.damage is not None:
+                self._damaged.check_believed(edge, record)
+            return record
         except NotFound:
             raise Corrupt(
                 f"{edge.name!r} in directory {edge.parent} leads to node {edge.child}, which is"
                 " missing; sqlfs check tells more"
             ) from None
+
+    def _removable(self, edge: Edge) -> NodeRecord | None:
+        """The node that an edge leads to; None where it can't be read."""
+        try:
+            return self.child(edge)
+        except Corrupt:
+            return None
+
+    def _displace_unreadable(self, edge: Edge, directory: NodeRecord) -> None:
+        self._damaged.check_empty(edge)
+        self._edges.delete(edge)
+        if self._damaged.was_last(edge):
+            self._on_unreadable(edge.child)
+        self._touch_directory(directory, clock.now_ns())
 
     def _free_place(self, parent: int, name: bytes) -> NodeRecord:
         directory = self.directory(parent)

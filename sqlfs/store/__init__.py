@@ -2,6 +2,7 @@
 
 from sqlfs.store.database import Database
 from sqlfs.store.ids import IdSource
+from sqlfs.store.inspection import structure_findings, violations
 from sqlfs.store.opening import Opened, create_file, open_file
 from sqlfs.store.statements import checks, sql_folder
 from sqlfs.store.tally import Tally
@@ -17,4 +18,6 @@ __all__ = [
     "create_file",
     "open_file",
     "sql_folder",
+    "structure_findings",
+    "violations",
 ]

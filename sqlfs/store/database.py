@@ -27,13 +27,14 @@ from typing import Any
 
 import apsw
 
-from sqlfs.errors import InputOutput, ReadOnly, SqlfsError
+from sqlfs.errors import Corrupt, InputOutput, ReadOnly, SqlfsError
 from sqlfs.store import ownership
 from sqlfs.store.connection import translated
 from sqlfs.store.digest import RowDigest
 from sqlfs.store.io import DataSyncer, Syncer
 from sqlfs.store.lineage import Lineage
 from sqlfs.store.log import log_path
+from sqlfs.store.shapes import shapes
 from sqlfs.store.statements import statements
 
 Row = tuple[Any, ...]
@@ -75,6 +76,7 @@ class Database:
         self.on_commit: list[Callable[[], None]] = []  # run under lock before each commit
         self._connection = connection
         self._statements = statements()
+        self._shapes = shapes()
         self._syncer: Syncer = syncer or DataSyncer()
         self._in_transaction = False  # guarded by lock
         self._log_is_copied = False  # nothing is in it that the file lacks; guarded by lock
@@ -95,12 +97,29 @@ class Database:
     # --- statements ---------------------------------------------------------------------
 
     def rows(self, name: str, *parameters: Any) -> list[Row]:
-        """All rows of a named statement: no cursor outlives the call."""
+        """All rows of a named statement: no cursor outlives the call.
+
+        Raises Corrupt, naming table and row, where a value is none that its column can have."""
+        found = self.raw_rows(name, *parameters)
+        shape = self._shapes.get(name)
+        if shape is not None:
+            for row in found:
+                if not shape.sound(row):
+                    raise Corrupt(f"{self.path} is damaged: {shape.damage(row, parameters)}")
+        return found
+
+    def raw_rows(self, name: str, *parameters: Any) -> list[Row]:
+        """As :meth:`rows`, for who goes on with the other rows where one is damaged."""
         with self.lock:
             try:
                 return self._connection.execute(self._statements[name], parameters).fetchall()
             except (apsw.Error, UnicodeDecodeError) as error:
                 raise translated(error, self.path) from error
+
+    def damage(self, name: str, row: Row) -> str | None:
+        """What is wrong with a row that :meth:`raw_rows` gave for a statement; None if nothing."""
+        shape = self._shapes[name]
+        return None if shape.sound(row) else shape.damage(row, ())
 
     def row(self, name: str, *parameters: Any) -> Row | None:
         """The first row, or None."""
@@ -125,31 +144,10 @@ class Database:
     def last_id(self) -> int:
         return self._connection.last_insert_rowid()
 
-    def run_check(self, text: str) -> Iterator[dict[str, Any]]:
-        """The rows of a query from ``sql/checks/``, by column name."""
-        with self.lock:
-            try:
-                cursor = self._connection.execute(text)
-                # The columns are known only while there is a row.
-                found = [
-                    {
-                        column[0]: value
-                        for column, value in zip(cursor.get_description(), row, strict=True)
-                    }
-                    for row in cursor
-                ]
-            except apsw.Error as error:
-                raise translated(error, self.path) from error
-        return iter(found)
-
-    def structure_findings(self) -> list[str]:
-        """What SQLite itself finds wrong (``PRAGMA quick_check``); empty when sound."""
-        with self.lock:
-            try:
-                found = [str(row[0]) for row in self._connection.execute("PRAGMA quick_check(100)")]
-            except apsw.Error as error:
-                return [str(error)]
-        return [] if found == ["ok"] else found
+    @property
+    def connection(self) -> apsw.Connection:
+        """For the rest of this package; to be used under the lock."""
+        return self._connection
 
     # --- transactions -------------------------------------------------------------------
 

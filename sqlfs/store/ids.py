@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+from typing import Final
 
-from sqlfs.errors import Corrupt, NoSpace
+from sqlfs.errors import NoSpace
 from sqlfs.limits import ID_RESERVATION, NODE_ID_MAX
 from sqlfs.store.database import Database
 
 log = logging.getLogger("sqlfs")
+
+_ID_MAX: Final = 2**62
+# What may have been used, and deleted again, above the greatest id in use.
+_UNKNOWN_IDS: Final = 2**20
 
 
 class IdSource:
@@ -19,16 +24,29 @@ class IdSource:
     def __init__(self, database: Database, kind: str) -> None:
         self._db = database
         self._kind = kind
-        row = database.row("reservation_get", kind)
-        if row is None:
-            raise Corrupt(f"{database.path} is damaged: no reservation of {kind} ids")
-        self._next = self._reserved = int(row[0])
-        used = database.row("reservation_used", kind)
-        if used is not None and used[0] is not None and used[0] >= self._next:
+        used = self._used()
+        self._next = self._reserved = self._first()
+        if not self._next:
+            self._next = self._reserved = used + _UNKNOWN_IDS
+            log.error("%s: its reservation of %s ids is damaged", database.path, kind)
+        if used >= self._next:
             log.error(
                 "%s: ids of kind %s were not reserved; sqlfs check tells more", database.path, kind
             )
-            self._next = self._reserved = int(used[0]) + 1
+            self._next = self._reserved = used + 1
+
+    def _used(self) -> int:
+        """The greatest id in use, as far as can be told."""
+        row = self._db.row("reservation_used", self._kind)
+        return row[0] if row is not None and type(row[0]) is int and 0 < row[0] < _ID_MAX else 0
+
+    def _first(self) -> int:
+        """The first id that was never used, as the reservation says; 0 where it says nothing that
+        can be believed."""
+        for (value,) in self._db.raw_rows("reservation_get", self._kind):
+            if type(value) is int and 1 <= value <= _ID_MAX:
+                return value
+        return 0
 
     def next(self) -> int:
         """A new id.  Runs inside the store's transaction."""

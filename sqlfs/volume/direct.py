@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from sqlfs.errors import Corrupt
 from sqlfs.limits import NAME_BYTES_MAX, NODE_ID_MAX
 from sqlfs.types import FileSystemStatus, VolumeInfo
 from sqlfs.volume.anchor import Anchor
@@ -85,7 +87,8 @@ class DirectSession(RangeVerbs, AttributeVerbs):
 
     def pin(self, node: int) -> None:
         with self._reading() as volume:
-            volume.nodes.get(node)
+            with contextlib.suppress(Corrupt):  # what is remembered need not be readable
+                volume.nodes.get(node)
             volume.users.pin(self, node)
 
     def unpin(self, node: int) -> None:

@@ -6,6 +6,7 @@ import logging
 import stat
 
 from sqlfs.errors import Corrupt, Invalid, IsADirectory
+from sqlfs.limits import DAMAGED_ENTRY
 from sqlfs.namespace import Edge, check_target
 from sqlfs.types import (
     Attributes,
@@ -29,7 +30,10 @@ class NameVerbs(SessionBase):
 
     def lookup(self, parent: int, name: bytes) -> Attributes:
         with self._reading() as volume:
-            return volume.attributes(self._anchor.lookup(parent, name))
+            try:
+                return volume.attributes(self._anchor.lookup(parent, name))
+            except Corrupt as error:
+                return _unreadable(volume, parent, name, error)
 
     def resolve(self, path: bytes, follow: bool = True) -> Attributes:
         with self._reading() as volume:
@@ -43,10 +47,8 @@ class NameVerbs(SessionBase):
         with self._reading() as volume:
             if cookie == 0:
                 self._accessed(volume.tree.directory(node))
-            return [
-                DirectoryEntry(edge.id, edge.name, _listed(volume, edge))
-                for edge in volume.tree.page(node, cookie, limit)
-            ]
+            edges = volume.tree.page(node, cookie, limit)
+            return [DirectoryEntry(each.id, each.name, _listed(volume, each)) for each in edges]
 
     # --- making ---
 
@@ -118,7 +120,9 @@ class NameVerbs(SessionBase):
     def unlink(self, parent: int, name: bytes) -> None:
         with self._changing(frees=True) as changes:
             child = self._open_volume.tree.unlink(parent, name)
-            changes += [*placed(parent, name), Change(ChangeKind.ATTRIBUTES, child.id)]
+            changes += placed(parent, name)
+            if child is not None:
+                changes.append(Change(ChangeKind.ATTRIBUTES, child.id))
 
     def rmdir(self, parent: int, name: bytes) -> None:
         with self._changing(frees=True) as changes:
@@ -152,11 +156,34 @@ class NameVerbs(SessionBase):
 
 def _listed(volume: OpenVolume, edge: Edge) -> Attributes:
     try:
-        return volume.attributes(volume.tree.child(edge))
+        found = volume.attributes(volume.tree.child(edge))
     except Corrupt as error:
         # The others must stay reachable; whoever opens this one is told.
-        log.error("%s", error)
-        return Attributes(edge.child, stat.S_IFREG, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+        log.error("%s: %s", volume.called(edge.parent, edge.name), error)
+        return _stand_in(edge)
+    if edge.damage is not None:
+        log.error(
+            "%s stands for a name that is lost: %s",
+            volume.called(edge.parent, edge.name),
+            edge.damage,
+        )
+    return found
+
+
+def _unreadable(volume: OpenVolume, parent: int, name: bytes, why: Corrupt) -> Attributes:
+    """What stands for a child that can't be read, so that it can be removed.  Raises Corrupt where
+    not even its entry can be."""
+    volume.tree.directory(parent)
+    edge = volume.edges.find(parent, name)
+    if edge is None:
+        raise why
+    log.error("%s: %s", volume.called(parent, name), why)
+    return _stand_in(edge)
+
+
+def _stand_in(edge: Edge) -> Attributes:
+    node = DAMAGED_ENTRY + edge.id
+    return Attributes(node, stat.S_IFREG, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, is_damaged=True)
 
 
 def placed(directory: int, name: bytes) -> list[Change]:

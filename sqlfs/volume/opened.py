@@ -29,6 +29,7 @@ from sqlfs.namespace import (
 )
 from sqlfs.store import Database, IdSource
 from sqlfs.types import Attributes, Change, VolumeUsage
+from sqlfs.volume.paths import show
 from sqlfs.volume.session import Listener
 from sqlfs.volume.settings import VolumeRow
 from sqlfs.volume.users import NodeUsers
@@ -102,7 +103,7 @@ class OpenVolume:
         )  # fmt: skip
         self.tree = Tree(
             self.rows, self.nodes, self.edges, self.acls, shared.node_ids, info.root,
-            self._unlinked,
+            self._unlinked, self._remove_unreadable,
         )  # fmt: skip
         self.sessions = 0
         self.bodies: dict[int, Body] = {}
@@ -280,6 +281,28 @@ class OpenVolume:
         if was_orphan:
             self.db.write("orphan_delete", record.id)
         self.count(nodes=-1, size=-size)
+
+    def _remove_unreadable(self, node: int) -> None:
+        """Delete what is left of a node that can't be read, and that nothing leads to any more.
+
+        What it had of content and size is not known: check --repair puts the counts right."""
+        if self.db.raw_rows("node_elsewhere", node, self.info.id):
+            return
+        self.nodes.remove_row(node)
+        self.db.write("atime_delete", node)
+        self.db.write("xattr_delete_all", node)
+        self.count(nodes=-1)
+
+    def called(self, node: int, name: bytes | None = None) -> str:
+        """A node, or what is called `name` in it, as people know it: by its path, if it has one."""
+        try:
+            path = self.tree.path_of(node)
+            if name is not None:
+                path = path.rstrip(b"/") + b"/" + name
+            what = show(path)
+        except SqlfsError:
+            what = f"node {node}" if name is None else f"{show(name)} in directory {node}"
+        return f"{what} of volume {self.info.name!r}"
 
     # --- telling others ---
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 import time
@@ -20,6 +21,8 @@ from sqlfs.limits import CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, NAME_BYTES_MAX
 from sqlfs.store import Database, IdSource
 from sqlfs.store.database import Row
 from sqlfs.types import VolumeInfo
+
+log = logging.getLogger("sqlfs")
 
 _SETTINGS = struct.Struct("<QQQQBBQQ")
 _FIRST_EPOCH = 1
@@ -110,17 +113,28 @@ class NewVolume:
 
 
 def read_volumes(database: Database) -> list[VolumeRow]:
-    return [VolumeRow.of(row) for row in database.rows("volume_all")]
+    """Those that can be read; of the others the log tells."""
+    found = []
+    for (id_,) in database.rows("volume_ids"):
+        try:
+            found += [VolumeRow.of(row) for row in database.rows("volume_by_id", id_)]
+        except Corrupt as error:
+            log.error("%s", error)
+    return found
 
 
 def read_slots(database: Database, volume: int) -> list[tuple[int, int, KeySlot]]:
-    """The volume's key slots: number, generation, slot."""
-    return [
-        (slot, generation, KeySlot(salt, KdfParameters(memory, passes, lanes), commitment, wrapped))
-        for slot, generation, memory, passes, lanes, salt, commitment, wrapped in database.rows(
-            "key_slot_all", volume
-        )
-    ]
+    """The volume's key slots: number, generation, slot.  One that can't be read opens nothing."""
+    found = []
+    for row in database.raw_rows("key_slot_all", volume):
+        damage = database.damage("key_slot_all", row)
+        if damage is not None:
+            log.error("%s is damaged: %s", database.path, damage)
+            continue
+        slot, generation, memory, passes, lanes, salt, commitment, wrapped = row
+        costs = KdfParameters(memory, passes, lanes)
+        found.append((slot, generation, KeySlot(salt, costs, commitment, wrapped)))
+    return found
 
 
 def insert_volume(

@@ -120,4 +120,4 @@ class Work:
             return max(0, free * self._db.page_size + growth - self.gauge.bytes)
 
     def _has_reclaim(self) -> bool:
-        return any(self._db.row("reclaim_next", v.info.id) for v in self.volumes())
+        return any(self._db.raw_rows("reclaim_next", v.info.id) for v in self.volumes())

@@ -36,6 +36,30 @@ def flip(path: Path, table: str, key: str, value: object) -> None:
     tamper(path, f"UPDATE {table} SET sealed = :s WHERE {key} = :value", s=sealed, value=value)
 
 
+def spoil(path: Path, *statements: str) -> None:
+    """Write what the tables are declared never to hold, as a bit that flips in the header of a
+    record would: the tables are, meanwhile, declared otherwise."""
+    strict = "UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')') WHERE type = 'table'"
+    connection = sqlite3.connect(path, isolation_level=None)
+    before = connection.execute("SELECT name, sql FROM sqlite_schema").fetchall()
+    try:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        for loosen in (
+            strict,
+            "UPDATE sqlite_schema SET sql = replace(sql, ' NOT NULL', '') WHERE type = 'table'",
+        ):
+            connection.execute(loosen)
+        connection.execute("PRAGMA writable_schema = RESET")
+        for statement in statements:
+            assert connection.execute(statement).rowcount, statement
+        connection.execute("PRAGMA writable_schema = ON")
+        for name, sql in before:
+            connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (sql, name))
+    finally:
+        connection.close()
+
+
 def put_back(path: Path, table: str, row: Mapping[str, object]) -> None:
     """Insert a row that was read by :func:`stored`."""
     places = ", ".join(f":{column}" for column in row)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from sqlfs.errors import Corrupt, NotFound, WrongPassphrase
+from sqlfs.errors import AlreadyExists, Corrupt, NotEmpty, NotFound, WrongPassphrase
 from sqlfs.types import AttributeChanges
 from sqlfs.volume import Session, VolumeFile
-from tests.format.tampering import flip, stored, tamper
+from tests.format.tampering import flip, spoil, stored, tamper
 from tests.format.volumes import (
     CHUNK,
+    ME,
     VOLUME,
     Kind,
     content,
@@ -74,16 +75,20 @@ def test_a_damaged_node(
 ) -> None:
     flip(path, "node", "id", nodes[0])
     with opened(path, kind) as (_, session):
+        found = session.lookup(session.root, A)
+        assert (found.is_damaged, found.mode, found.size) == (True, stat.S_IFREG, 0)
         for fails in (
-            lambda: session.lookup(session.root, A),
+            lambda: session.resolve(A),
+            lambda: session.getattr(found.node),
             lambda: session.getattr(nodes[0]),
+            lambda: session.open(found.node, os.O_RDONLY),
             lambda: session.open(nodes[0], os.O_RDONLY),
         ):
-            with pytest.raises(Corrupt, match=f"node {nodes[0]}"):
+            with pytest.raises(Corrupt, match=r"(node|entry) \d+"):
                 fails()
         caplog.clear()
         listed = {entry.name: entry.attributes for entry in session.readdir(session.root, 0, 9)}
-        assert (listed[A].node, listed[A].mode, listed[A].size) == (nodes[0], stat.S_IFREG, 0)
+        assert listed[A] == found
         assert listed[B] == session.getattr(nodes[1])
         assert [f"node {nodes[0]}" in record.message for record in caplog.records] == [True]
         assert read(session, nodes[1], 5) == slot(5)
@@ -111,19 +116,112 @@ def test_a_missing_node(path: Path, kind: Kind, nodes: tuple[int, int]) -> None:
     tamper(path, "DELETE FROM node WHERE id = :a", a=nodes[0])
     with opened(path, kind) as (_, session):
         with pytest.raises(Corrupt, match="missing"):
-            session.lookup(session.root, A)
+            session.resolve(A)
         assert names(session) == [A, B]
 
 
-def test_a_damaged_name(path: Path, kind: Kind, nodes: tuple[int, int]) -> None:
+@pytest.mark.parametrize("damage", ["flipped", "missing"])
+def test_an_unreadable_node_can_be_removed(
+    path: Path, kind: Kind, nodes: tuple[int, int], damage: str
+) -> None:
+    if damage == "flipped":
+        flip(path, "node", "id", nodes[0])
+    else:
+        tamper(path, "DELETE FROM node WHERE id = :a", a=nodes[0])
+    with opened(path, kind) as (_, session):
+        session.pin(session.lookup(session.root, A).node)
+        session.unlink(session.root, A)
+        assert names(session) == [B]
+        put(session, A, (0, b"new"))
+    assert stored(path, f"SELECT * FROM node WHERE id = {nodes[0]}") == []
+    assert stored(path, f"SELECT * FROM xattr WHERE node = {nodes[0]}") == []
+
+
+def test_an_unreadable_node_can_be_replaced(path: Path, kind: Kind, nodes: tuple[int, int]) -> None:
+    flip(path, "node", "id", nodes[0])
+    with opened(path, kind) as (_, session):
+        session.rename(session.root, B, session.root, A)
+        assert session.lookup(session.root, A).node == nodes[1]
+        assert names(session) == [A]
+
+
+def test_a_damaged_directory_with_names_in_it_is_not_removed(path: Path, kind: Kind) -> None:
+    with create(path, kind) as file:
+        session = file.session(VOLUME, passphrase=kind.passphrase)
+        folder = session.mkdir(session.root, b"folder", 0o755, ME).node
+        session.mkdir(folder, b"inner", 0o755, ME)
+    flip(path, "node", "id", folder)
+    with opened(path, kind) as (_, session):
+        with pytest.raises(NotEmpty, match=r"lost\+found"):
+            session.unlink(session.root, b"folder")
+        assert names(session) == [b"folder"]
+
+
+def test_a_damaged_name(
+    path: Path, kind: Kind, nodes: tuple[int, int], caplog: pytest.LogCaptureFixture
+) -> None:
     flip(path, "edge", "child", nodes[0])
     with opened(path, kind) as (file, session):
-        for fails in (lambda: session.lookup(session.root, A), lambda: names(session)):
-            with pytest.raises(Corrupt, match="name of edge"):
-                fails()
+        with pytest.raises(Corrupt, match="name of edge"):
+            session.lookup(session.root, A)
         assert session.lookup(session.root, B).node == nodes[1]
-        assert session.getattr(nodes[0]).size == CHUNK
+        caplog.clear()
+        stand_in, other = names(session)
+        assert stand_in.startswith(b"damaged-name-")
+        assert other == B
+        told = [record.message for record in caplog.records]
+        assert ["volume 'main'" in line and stand_in.decode() in line for line in told] == [True]
+        assert session.lookup(session.root, stand_in) == session.getattr(nodes[0])
+        assert session.path_of(nodes[0]) == b"/" + stand_in
+        assert content(session, stand_in) == noise(CHUNK)
         assert findings(file) == {"edge_sealed"}
+        with pytest.raises(AlreadyExists):
+            put(session, stand_in)
+        session.rename(session.root, stand_in, session.root, A)
+        assert content(session, A) == noise(CHUNK)
+        assert findings(file) == set()
+
+
+def test_a_damaged_name_can_be_removed(path: Path, kind: Kind, nodes: tuple[int, int]) -> None:
+    flip(path, "edge", "child", nodes[0])
+    with opened(path, kind) as (file, session):
+        session.unlink(session.root, names(session)[0])
+        assert names(session) == [B]
+        assert findings(file) == set()
+        put(session, A, (0, b"new"))
+
+
+@pytest.mark.parametrize("at", ["file", "directory"])
+def test_a_damaged_name_takes_nothing_of_another_node(
+    path: Path, kind: Kind, nodes: tuple[int, int], at: str
+) -> None:
+    with opened(path, kind) as (_, session):
+        folder = session.mkdir(session.root, b"folder", 0o755, ME).node
+        session.mkdir(folder, b"inner", 0o755, ME)
+    other = nodes[1] if at == "file" else folder
+    tamper(path, "UPDATE edge SET child = :other WHERE child = :a", other=other, a=nodes[0])
+    with opened(path, kind) as (_, session):
+        stand_in = names(session)[0]
+        assert session.lookup(session.root, stand_in).is_damaged
+        session.unlink(session.root, stand_in)
+        assert names(session) == [B, b"folder"]
+        assert len(content(session, B)) == SLOTS * CHUNK
+        assert [entry.name for entry in session.readdir(folder, 0, 9)] == [b"inner"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("since", "NULL"), ("sealed", "'text'"), ("generation", "x'00'"), ("child", "0.5")],
+)
+def test_a_name_whose_row_has_values_of_other_types(
+    path: Path, kind: Kind, nodes: tuple[int, int], column: str, value: str
+) -> None:
+    spoil(path, f"UPDATE edge SET {column} = {value} WHERE child = {nodes[0]}")
+    with opened(path, kind) as (_, session):
+        with pytest.raises(Corrupt, match="edge"):
+            session.lookup(session.root, A)
+        assert names(session)[1:] == [B]
+        assert names(session)[0].startswith(b"damaged-name-")
 
 
 def test_a_damaged_xattr(path: Path, kind: Kind, nodes: tuple[int, int]) -> None:

@@ -84,6 +84,7 @@ def test_a_name_cannot_be_made_to_lead_elsewhere(
     with opened(path, kind) as (_, session):
         with pytest.raises(Corrupt):
             session.lookup(session.root, A)
+        assert session.lookup(session.root, names(session)[0]).is_damaged
         assert session.lookup(session.root, B).node == nodes[1]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sqlfs.limits import PAGE_BYTES_DEFAULT
-from sqlfs.store import create_file, open_file
+from sqlfs.store import create_file, open_file, structure_findings
 from tests.power.cuts import Lived, Outcome, outcomes, random_end, seeds
 from tests.power.history import History
 from tests.power.image import Image, materialize
@@ -24,7 +24,7 @@ def look(path: Path, *, read_only: bool = False) -> bytes:
     """Open the file as the next owner would and close it again; returns the state it holds."""
     database = open_file(path, read_only=read_only).database
     try:
-        assert database.structure_findings() == []
+        assert structure_findings(database) == []
         return digest_of(database)
     finally:
         database.close()

@@ -1,0 +1,123 @@
+"""What the values of a row must be: looked at once, where rows leave SQLite.
+
+The tables are STRICT, which keeps other values from being written, but not a bit that flips in
+the header of a record from making one.  What each column must be is taken from the schema, so
+it stands there alone.  The columns of a table that is joined from the left may be missing as a
+whole, and are for the seal to judge.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import apsw
+import apsw.ext
+
+from sqlfs.store.statements import schema, statements
+
+_TYPES: Final = {"INTEGER": int, "BLOB": bytes, "TEXT": str}
+_CALLED: Final = {
+    int: "an integer", bytes: "a blob", str: "a text", float: "a float", type(None): "missing",
+}  # fmt: skip
+_LEFT_JOINED: Final = re.compile(r"LEFT JOIN (\w+)")
+_LENGTH: Final = re.compile(r"(\w+)\s+BLOB\s.*CHECK \(length\(\1\) = (\d+)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``length``: of a blob whose length is fixed, in bytes."""
+
+    index: int
+    table: str
+    name: str
+    type: type
+    length: int | None
+
+    def wrong(self, row: tuple[Any, ...]) -> str | None:
+        """What is wrong with its value in a row; None if nothing."""
+        value = row[self.index]
+        if type(value) is not self.type:
+            return f"is {_CALLED[type(value)]}, not {_CALLED[self.type]}"
+        if self.length is not None and isinstance(value, bytes) and len(value) != self.length:
+            return f"has {len(value)} bytes, not {self.length}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Of the rows that one statement returns."""
+
+    columns: tuple[Column, ...]
+    # Where every column is known, by type alone: one comparison per row.
+    _types: tuple[type, ...] | None
+
+    @classmethod
+    def of(cls, description: tuple[tuple[str | None, ...], ...], text: str) -> Shape:
+        """From what SQLite says of a statement's columns."""
+        optional = set(_LEFT_JOINED.findall(text))
+        lengths = _lengths()
+        columns = tuple(
+            Column(index, table, name, _TYPES[declared], lengths.get(name))
+            for index, (_, declared, _, table, name) in enumerate(description)
+            if declared in _TYPES and table is not None and name and table not in optional
+        )
+        simple = len(columns) == len(description) and all(it.length is None for it in columns)
+        return cls(columns, tuple(column.type for column in columns) if simple else None)
+
+    def sound(self, row: tuple[Any, ...]) -> bool:
+        if self._types is not None:
+            return tuple(map(type, row)) == self._types
+        return all(column.wrong(row) is None for column in self.columns)
+
+    def damage(self, row: tuple[Any, ...], parameters: tuple[Any, ...]) -> str:
+        """What is wrong with a row that is not sound: which table, which row, which column."""
+        for column in self.columns:
+            wrong = column.wrong(row)
+            if wrong is not None:
+                place = self._place(row, column.table, parameters)
+                return f"{place}: its {column.name} {wrong}"
+        return "a row is not as it must be"
+
+    def _place(self, row: tuple[Any, ...], table: str, parameters: tuple[Any, ...]) -> str:
+        for column in self.columns:
+            if (column.table, column.name) == (table, "id"):
+                return f"row {row[column.index]} of table {table}"
+        asked = ", ".join(
+            value.hex() if isinstance(value, bytes) else str(value) for value in parameters
+        )
+        return f"a row of table {table}" + (f", looked for by {asked}" if asked else "")
+
+
+@cache
+def shapes() -> dict[str, Shape]:
+    """Of every named statement that returns rows of our tables."""
+    found: dict[str, Shape] = {}
+    connection = apsw.Connection(":memory:")
+    try:
+        connection.execute(schema())
+        for name, text in statements().items():
+            if text.startswith("SELECT"):
+                description = _description(connection, text)
+                if description is not None:
+                    found[name] = Shape.of(description, text)
+    finally:
+        connection.close()
+    return found
+
+
+def _description(
+    connection: apsw.Connection, text: str
+) -> tuple[tuple[str | None, ...], ...] | None:
+    try:
+        info = apsw.ext.query_info(connection, text)
+    except apsw.SQLError:
+        return None  # of a private table of its own
+    return info.description_full
+
+
+@cache
+def _lengths() -> dict[str, int]:
+    return {name: int(length) for name, length in _LENGTH.findall(schema())}
