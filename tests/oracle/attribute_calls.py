@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from conformance.posix import libc
-
 from tests.oracle.side import Side
 
 Stamp = tuple[int, int]  # seconds, and nanoseconds or UTIME_NOW or UTIME_OMIT

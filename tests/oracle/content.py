@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import random
 
-from conformance.posix import libc
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
-from sqlfs.limits import CHUNK_BYTES_DEFAULT, INLINE_BYTES_MAX
 
+from conformance.posix import libc
+from sqlfs.limits import CHUNK_BYTES_DEFAULT, INLINE_BYTES_MAX
 from tests.oracle.machine import HANDLES, BesideMachine, chosen
 
 # Two whole slots and a bit: what lies beyond is no different, and takes as long again.

@@ -7,7 +7,6 @@ import os
 import stat
 
 from conformance.posix import libc
-
 from tests.oracle.side import Side, is_file
 
 

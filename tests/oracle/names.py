@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from conformance.posix import libc
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
+from conformance.posix import libc
 from tests.oracle.machine import HANDLES, BesideMachine
 
 # Few, so that steps often meet what others made; the odd ones less often.
