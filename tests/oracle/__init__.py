@@ -3,6 +3,7 @@
 * ``test_names.py``, ``test_content.py``: random steps, compared after each one and once more after
   a remount.  The steps are in ``names.py`` and ``content.py``; an ``Actor`` takes them on one
   side, ``state.py`` compares.
+* ``test_found.py``: what such steps once found, each time again.
 * ``test_fsx.py``: one file is tortured beside an array of bytes.
 * ``test_stress.py``: several processes in one tree at once; nothing breaks and nothing leaks.
 
