@@ -183,7 +183,7 @@ class ChunkPool:
         """The chunk's bytes.  Raises Corrupt."""
         key = self._key(chunk)
         cached = self._cache.get(key)
-        if isinstance(cached, bytes):
+        if isinstance(cached, bytes) and len(cached) == chunk.length:
             return cached
         what = f"chunk {chunk.digest.hex()[:16]}"
         aad = (self._domain, chunk.digest)
@@ -216,8 +216,10 @@ class ChunkPool:
 
     # --- rows ---
 
-    def _key(self, reference: Reference) -> tuple[int, bytes]:
-        return (self._domain, reference.digest)
+    def _key(self, reference: Reference) -> tuple[int, int, bytes]:
+        # With the level: a forged manifest that names itself as what lies beneath it is not found
+        # here, and what is stored does not open as a manifest of that level.
+        return (self._domain, reference.level, reference.digest)
 
     def _seal_chunk(self, digest: bytes, plain: bytes) -> bytes:
         return self._sealer.seal(Purpose.CHUNK, (self._domain, digest), plain)
