@@ -18,6 +18,7 @@ write could revive part of the old one.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -27,17 +28,23 @@ from typing import Any
 
 import apsw
 
-from sqlfs.errors import Corrupt, InputOutput, ReadOnly, SqlfsError
+from sqlfs.errors import Corrupt, InputOutput, NoSpace, ReadOnly, SqlfsError
 from sqlfs.store import ownership
 from sqlfs.store.connection import translated
 from sqlfs.store.digest import RowDigest
 from sqlfs.store.io import DataSyncer, Syncer
 from sqlfs.store.lineage import Lineage
 from sqlfs.store.log import log_path
+from sqlfs.store.room import Room
 from sqlfs.store.shapes import shapes
 from sqlfs.store.statements import statements
 
+log = logging.getLogger("sqlfs")
+
 Row = tuple[Any, ...]
+
+# Of a row that is there for an instant only.
+_PADDING_ID = 2**62
 
 
 class Database:
@@ -73,6 +80,7 @@ class Database:
         self.log_allocated = 0  # bytes that the log's file has at least; guarded by lock
         self.uncommitted_bytes = 0  # blobs in the open transaction; guarded by lock
         self.failure: str | None = None  # why writing has ended; guarded by lock
+        self._failed_with: type[SqlfsError] = InputOutput
         self.on_commit: list[Callable[[], None]] = []  # run under lock before each commit
         self._connection = connection
         self._statements = statements()
@@ -90,6 +98,7 @@ class Database:
         self.log_bytes = self.log_allocated = log_frames * self._page_size
         connection.set_wal_hook(self._count_log)
         self._identity = ownership.identity(fd)
+        self.room = Room(self, connection, syncer)
         self._digest = RowDigest(lineage.digest)  # of the open transaction; guarded by lock
         if not read_only:
             connection.preupdate_hook(self._digest.update)
@@ -184,7 +193,7 @@ class Database:
     def _commit(self, marked: bool) -> int:
         with self.lock:
             if self.failure is not None:
-                raise InputOutput(self.failure)
+                raise self.refusal()
             # Not within the hooks: waiting gives up the lock, and others would change what is
             # being written.
             while self._main_unsynced:
@@ -192,6 +201,7 @@ class Database:
             for hook in self.on_commit:
                 hook()
             if self._in_transaction:
+                self._find_room()
                 self._write_lineage(marked)
                 try:
                     self._connection.execute(self._statements["commit"])
@@ -233,7 +243,7 @@ class Database:
         while self._main_unsynced:
             self._settled.wait()
         if self.failure is not None:
-            raise InputOutput(self.failure)
+            raise self.refusal()
         if self._in_transaction:
             return  # another thread that waited was first
         try:
@@ -242,6 +252,7 @@ class Database:
             raise translated(error, self.path) from error
         self._in_transaction = True
         self._log_is_copied = False
+        self.room.begun()
 
     def _write_lineage(self, marked: bool) -> None:
         """Every transaction ends with a record of its own: what a cut leaves of a log says which
@@ -251,6 +262,28 @@ class Database:
         )
         self.write("lineage_set", lineage.encode())
         self.lineage = lineage
+
+    def _find_room(self) -> None:
+        """Before a commit: SQLite would give up all that is open where it found none."""
+        if not self.room.holds(1, frees=True):
+            # What is unchanged may go from memory: then it is known better what is not.
+            self._connection.release_memory()
+            if not self.room.holds(1, frees=True):
+                raise NoSpace(f"no room left for {self.path} on its file system")
+
+    def _keep_reserve(self) -> None:
+        pages = self.room.pages_wanted()
+        if pages and self.room.holds(pages, frees=True):
+            self.write("chunk_data_insert", _PADDING_ID, 0, bytes(pages * self._page_size))
+            self.write("chunk_data_delete", _PADDING_ID)
+
+    def refusal(self) -> SqlfsError:
+        """What everybody is told once writing has ended."""
+        return self._failed_with(self.failure or f"{self.path} can't be written")
+
+    def broken(self, what: str, error: OSError) -> SqlfsError:
+        """End writing, for the file system below failed."""
+        return self._abandon(InputOutput(f"{self.path}: {what}: {error.strerror}"))
 
     def fail(self, why: str) -> None:
         """End writing for a reason that lies above."""
@@ -264,6 +297,9 @@ class Database:
                 f"{self.path}: writing has ended after an error ({error}); what was not"
                 " yet durable is lost; close it and open it again"
             )
+            if isinstance(error, NoSpace | ReadOnly):
+                self._failed_with = type(error)
+            log.error("%s", self.failure)
         if self._in_transaction:
             self._in_transaction = False
             if self._connection.in_transaction:
@@ -275,8 +311,10 @@ class Database:
     def checkpoint(self, *, mark: bool) -> None:
         """Copy the log into the file, with the open mark set or cleared; durable on return."""
         with self.lock:
-            if self.read_only or self.failure is not None:
+            if self.read_only:
                 return
+            if self.failure is not None:
+                raise self.refusal()
         # The log must be durable, and its last record say so, before the file changes.  Syncing
         # under the lock is the last resort, where others keep committing meanwhile.
         self.commit()
@@ -300,6 +338,8 @@ class Database:
 
     def _end_log(self, mark: bool) -> int:
         with self.writing():
+            if mark:
+                self._keep_reserve()
             return self._commit(mark)
 
     def _copy_log(self) -> None:
@@ -313,6 +353,7 @@ class Database:
                 self._connection.pragma("synchronous", "NORMAL")
         except apsw.Error as error:
             raise translated(error, self.path) from error
+        self.room.copied()
         if frames == copied:
             self._main_unsynced = True
             self._log_is_copied = True
@@ -334,6 +375,21 @@ class Database:
             except apsw.Error as error:
                 raise translated(error, self.path) from error
             self.log_allocated = 0
+
+    def trim_log(self) -> None:
+        """Copy the log, begin a new one, and give back the room behind its reserve."""
+        self.checkpoint(mark=True)
+        with self.lock:
+            if not self._log_is_copied or self._main_unsynced:
+                return
+            # The first commit of a log makes all that stood there before invalid.
+            self._end_log(mark=True)
+        self.sync()
+        with self.lock:
+            try:
+                self.room.trim_log()
+            except OSError as error:
+                log.warning("%s: its log keeps its room: %s", self.path, error)
 
     def _count_log(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
         self.log_bytes = pages * self._page_size

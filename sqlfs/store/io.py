@@ -1,23 +1,40 @@
-"""How the store makes files durable; replaced by tests that lose power."""
+"""How the store makes files durable, and takes room; replaced by tests that lose power."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
+
+# <linux/falloc.h>
+_KEEP_SIZE: Final = 1
+_PUNCH_HOLE: Final = 2
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
 
 
 class Syncer(Protocol):
-    """Makes what was written to a descriptor durable.  ``which`` is "log" or "main"."""
+    """What is done to an open descriptor beside SQLite.  ``which`` is "log" or "main".
 
-    def sync(self, fd: int, which: str) -> None: ...
+    All raise OSError."""
+
+    def sync(self, fd: int, which: str) -> None:
+        """Make what was written durable."""
 
     def sync_folder(self, folder: Path) -> None:
         """Make the names in a folder durable."""
 
+    def allocate(self, fd: int, which: str, offset: int, length: int) -> None:
+        """Have blocks for a range, also beyond the end, which stays where it is."""
+
+    def give_back(self, fd: int, offset: int, length: int) -> None:
+        """Give the log's blocks in a range back, which then holds zeros."""
+
 
 class DataSyncer:
-    """fdatasync(2); releases the GIL."""
+    """fdatasync(2), fallocate(2); all release the GIL."""
 
     def sync(self, fd: int, which: str) -> None:  # noqa: ARG002
         os.fdatasync(fd)
@@ -28,3 +45,15 @@ class DataSyncer:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+    def allocate(self, fd: int, which: str, offset: int, length: int) -> None:  # noqa: ARG002
+        _fallocate(fd, _KEEP_SIZE, offset, length)
+
+    def give_back(self, fd: int, offset: int, length: int) -> None:
+        _fallocate(fd, _KEEP_SIZE | _PUNCH_HOLE, offset, length)
+
+
+def _fallocate(fd: int, mode: int, offset: int, length: int) -> None:
+    if _libc.fallocate(fd, mode, offset, length) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

@@ -212,7 +212,19 @@ def _open_locked(
         read_only=wanted.read_only or torn is not None, log_frames=log.frames,
         syncer=wanted.syncer,
     )  # fmt: skip
+    notices += _reserve(database)
     return database, notices
+
+
+def _reserve(database: Database) -> list[str]:
+    """Without room to delete in, nothing may be written either: it could not be got rid of."""
+    if database.read_only or database.room.reserve():
+        return []
+    database.read_only = True
+    return [
+        f"{database.path} is open for reading only: its file system is too full to change anything"
+        f" ({database.room.log_reserve >> 20} MiB are needed); free some room and open it again"
+    ]
 
 
 def _open_immutable(path: Path, lineage: Lineage, torn: str | None, wanted: _Wanted) -> Database:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from sqlfs.errors import BadHandle, InputOutput, ReadOnly
+from sqlfs.errors import BadHandle, ReadOnly
 from sqlfs.namespace import NodeRecord, clock
 from sqlfs.store import Database
 from sqlfs.types import Change
@@ -66,20 +66,24 @@ class SessionBase:
     @contextmanager
     def _changing(self, size: int = 0, *, frees: bool = False) -> Iterator[list[Change]]:
         """Every mutating verb runs inside; what it notes is told to the other sessions when all
-        locks are released.  `size`: content bytes that it brings; `frees`: it needs no room."""
+        locks are released.  `size`: content bytes that it brings; `frees`: it may use
+        the reserve."""
         if self._closed:
             raise BadHandle("the session is closed")
         if self._read_only:
             raise ReadOnly(f"volume {self._open_volume.info.name!r} is open for reading only")
         self.wait_uncongested()
-        if not frees:
-            self._host.work.admit(size)
+        work = self._host.work
+        pages = work.admit(size, frees=frees)
         changes: list[Change] = []
-        with self._host.db.writing():
-            try:
-                yield changes
-            finally:
-                self._host.touched()
+        try:
+            with self._host.db.writing():
+                try:
+                    yield changes
+                finally:
+                    self._host.touched()
+        finally:
+            work.arrived(pages)
         if changes and len(self._open_volume.subscriptions):
             self._open_volume.tell(tuple(changes), self)
 
@@ -90,7 +94,7 @@ class SessionBase:
         db, gauge = self._host.db, self._host.work.gauge
         while gauge.full or db.settling():
             if db.failure is not None:
-                raise InputOutput(db.failure)
+                raise db.refusal()
             self._host.make_room()
             gauge.wait(_WAIT_S)
             db.wait_settled()
@@ -103,7 +107,7 @@ class SessionBase:
 
     def _accessed(self, record: NodeRecord) -> None:
         # relatime: only when it tells something new.
-        if not self._keeps_atime:
+        if not self._keeps_atime or self._host.work.is_tight:
             return
         now = clock.now_ns()
         atime = record.atime_ns

@@ -115,7 +115,8 @@ class Committer:
         with self._db.lock:
             size = self._db.log_bytes
             idle = self._dirty_since is None and now - self._last_change >= CHECKPOINT_IDLE_S
-            if not size or not (idle or size >= LOG_BYTES_BOUND):
+            is_large = size >= LOG_BYTES_BOUND or self._work.is_short()
+            if not size or not (idle or is_large):
                 return
             if self._watch.busy():
                 if self._deferred_since is None:

@@ -1,18 +1,21 @@
-"""What waits in memory of all unlocked volumes of a file, as the committer sees it."""
+"""What waits in memory of all unlocked volumes of a file, and whether there is room for it."""
 
 from __future__ import annotations
 
-import os
-
 from sqlfs.content import Body, SealWorkers
 from sqlfs.errors import NoSpace
-from sqlfs.limits import RESERVE_BYTES
+from sqlfs.limits import MIB
 from sqlfs.store import Database
 from sqlfs.volume.opened import OpenVolume
 
-# Namespace changes between two looks at the free space; and what one of them may need.
-_UNCHECKED_BYTES = 1024 * 1024
-_CHANGE_BYTES = 1024
+# Pages that one change is taken to change beside its content, those of its flush included; the
+# reserve stands for the few that change more.
+_CHANGE_PAGES = 8
+# Changes for which room is looked for at once.
+_AHEAD_PAGES = 8 * _CHANGE_PAGES
+# What waits in memory is committed when it might change this much: the log takes room for no more.
+_WAITING_BYTES_MAX = 64 * MIB
+_RECLAIM_AT_ONCE = 64
 
 
 class Work:
@@ -23,8 +26,9 @@ class Work:
         self._workers = workers
         self._db = database
         self._volumes: dict[int, OpenVolume] = {}
-        self._unchecked = _UNCHECKED_BYTES
-        self._tight = False
+        self._promised_pages = 0  # to changes that are being made
+        # Whether a change was refused, or met the reserve, since there last was room.
+        self.is_tight = False
 
     def add(self, volume: OpenVolume) -> None:
         self._volumes[volume.info.id] = volume
@@ -57,13 +61,15 @@ class Work:
         return True
 
     def reclaim(self, limit: int) -> bool:
-        """Work off up to `limit` rows of the reclaim queues; False when they are empty."""
+        """Work off up to `limit` rows of the reclaim queues; False when they are empty, or what is
+        there has to be checkpointed first."""
         with self._db.lock:
             if self._db.read_only or self._db.settling():
                 return False
             for volume in self._volumes.values():
                 for done in range(limit):
-                    if not volume.pool.reclaim_step():
+                    has_room = self._holds(_CHANGE_PAGES, frees=True)
+                    if not has_room or not volume.pool.reclaim_step():
                         if done:
                             return True
                         break
@@ -71,53 +77,97 @@ class Work:
                     return True
         return False
 
-    def admit(self, size: int) -> None:
-        """Make sure that a change of `size` content bytes finds room.  Raises NoSpace.
+    # --- room ---
 
-        Looks at the file system now and then only, and at every change once it is tight.
+    def admit(self, size: int, *, frees: bool = False) -> int:
+        """Take room for a change that brings `size` bytes of content, or `frees` some.
+
+        Returns the pages that are promised to it until :meth:`arrived`.  Raises NoSpace.
         """
-        with self._db.lock:
-            self._unchecked += size + _CHANGE_BYTES
-            if self._unchecked < _UNCHECKED_BYTES and not self._tight:
-                return
-            self._unchecked = 0
-            room = self.room()
-            self._tight = room < _UNCHECKED_BYTES
-        if room >= size + _CHANGE_BYTES:
-            return
-        while self._has_reclaim() and self.reclaim(64):
-            pass
-        self._db.shrink_log()
-        if self.room() < size + _CHANGE_BYTES:
-            raise NoSpace(f"no room left for {self._db.path} on its file system")
+        pages = _CHANGE_PAGES + -(-size // self._db.page_size)
+        if not self._promise(pages, frees=frees):
+            self._make_room(pages, frees=frees)
+        return pages
 
-    def room(self) -> int:
-        """Content bytes that may still be written.
-
-        Each goes into the log, and later into the file: into what the log's file has already,
-        and into free pages, before the file system is asked for more.
-        """
+    def arrived(self, pages: int) -> None:
+        """The change that `pages` were promised to is in memory, or was not made."""
         with self._db.lock:
-            status = os.statvfs(self._db.path.parent)
-            waiting = self.gauge.bytes
-            available = status.f_bavail * status.f_frsize - RESERVE_BYTES - self._db.bytes_due()
-            _, free = self._db.page_counts()
-            in_log = self._db.log_allocated - self._db.log_bytes - self._db.uncommitted_bytes
-            spare = sorted((in_log - waiting, free * self._db.page_size - waiting))
-        # Up to the lesser of the two a byte costs nothing, up to the greater once, then twice.
-        if available <= spare[1] - spare[0]:
-            return spare[0] + available
-        return (available + sum(spare)) // 2
+            self._promised_pages -= pages
+
+    def is_short(self) -> bool:
+        """Whether a checkpoint is needed for the log to have its reserve again."""
+        with self._db.lock:
+            used = self._db.log_bytes > 0
+            return used and self.is_tight and not self._holds(_AHEAD_PAGES, frees=False)
 
     def capacity(self) -> int:
         """Content bytes that the volume can still take, checkpoint by checkpoint: what ``df``
         shows."""
         with self._db.lock:
-            status = os.statvfs(self._db.path.parent)
-            outside = status.f_bavail * status.f_frsize + self._db.log_allocated
-            _, free = self._db.page_counts()
-            growth = max(0, outside - RESERVE_BYTES - self._db.bytes_due())
-            return max(0, free * self._db.page_size + growth - self.gauge.bytes)
+            return max(0, self._db.room.capacity() - self.gauge.bytes)
+
+    def _promise(self, pages: int, *, frees: bool) -> bool:
+        with self._db.lock:
+            room = self._db.room
+            if room.ahead >= pages:
+                room.ahead -= pages
+            elif self._waiting_pages() * self._db.page_size > _WAITING_BYTES_MAX:
+                return False
+            elif not frees and self._holds(pages + _AHEAD_PAGES, frees=False):
+                room.ahead = _AHEAD_PAGES
+                self.is_tight = False
+            elif not self._holds(pages, frees=frees):
+                return False
+            self._promised_pages += pages
+            return True
+
+    def _make_room(self, pages: int, *, frees: bool) -> None:
+        """Promise `pages` after what frees room was done, one thing after the other."""
+        database = self._db
+        with database.lock:
+            database.commit()
+            database.release_memory()
+        if self._promise(pages, frees=frees):
+            return
+        self.is_tight = True
+        self._settle()
+        if self._promise(pages, frees=frees):
+            return
+        while not frees and self._has_reclaim() and self._reclaim_all():
+            self._settle()
+            if self._promise(pages, frees=frees):
+                return
+        if not frees and database.room.log_has_spare():
+            database.trim_log()
+            if self._promise(pages, frees=frees):
+                return
+        raise NoSpace(f"no room left for {database.path} on its file system")
+
+    def _settle(self) -> None:
+        """Checkpoint, if there is anything to copy."""
+        if self._db.log_bytes or self._db.dirty:
+            self._db.checkpoint(mark=True)
+
+    def _reclaim_all(self) -> bool:
+        done = False
+        while self.reclaim(_RECLAIM_AT_ONCE):
+            done = True
+        return done
+
+    def _holds(self, pages: int, *, frees: bool) -> bool:
+        return self._db.room.holds(self._waiting_pages() + pages, frees=frees)
+
+    def _waiting_pages(self) -> int:
+        """Pages that will change when what is in memory is flushed, as far as can be told."""
+        page_size = self._db.page_size
+        content = waiting = self.gauge.bytes // page_size + self._promised_pages
+        for volume in self._volumes.values():
+            waiting += self.gauge.bytes // volume.info.chunk_size
+            waiting += volume.nodes.dirty_count + len(volume.bodies)
+        if waiting <= _AHEAD_PAGES:
+            return waiting
+        count, _ = self._db.page_counts()
+        return min(waiting, count + 2 * content)
 
     def _has_reclaim(self) -> bool:
         return any(self._db.raw_rows("reclaim_next", v.info.id) for v in self.volumes())

@@ -1,0 +1,215 @@
+"""Room on the backing file system, taken before it is needed.
+
+SQLite asks for room when it writes: a commit to the log, a checkpoint to the file.  By then it is
+too late to refuse, so both are given blocks beforehand, beyond their ends: the log for all that the
+open transaction can still bring, the file for all its pages.  A change that finds no room is
+refused before it is made, and whatever else fills the file system harms nothing that was let in.
+
+A reserve of both is left to changes that free something.  The file's own is its last blocks, and,
+since SQLite gives them back with every checkpoint, free pages where the file system is nearly full.
+
+Where the file system can't allocate, what it says is free has to do.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Final
+
+import apsw
+
+from sqlfs.errors import InputOutput
+from sqlfs.limits import KIB, MIB, RESERVE_BYTES
+from sqlfs.store import ownership
+from sqlfs.store.io import DataSyncer, Syncer
+from sqlfs.store.log import log_path
+
+if TYPE_CHECKING:
+    from sqlfs.store.database import Database
+
+FRAME_HEADER_BYTES: Final = 24
+# What only changes which free something may use: of the log, and of free pages or room behind the
+# last page.
+_LOG_RESERVE_PAGES: Final = 256
+_LOG_RESERVE_BYTES_MIN: Final = 2 * MIB
+_FILE_RESERVE_PAGES: Final = 32
+_FILE_RESERVE_BYTES_MIN: Final = 512 * KIB
+# Beside the reserve, what the log keeps where the file system is full.
+_LOG_WORKING_BYTES: Final = 4 * MIB
+# Room is taken in steps, so that it is seldom asked for.
+_STEP_BYTES: Final = 4 * MIB
+# Below this a checkpoint leaves the file's reserve inside it, as free pages.
+_NEARLY_FULL_BYTES: Final = 256 * MIB
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UNABLE: Final = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV)
+
+
+class Room:
+    """The room of one volume file and its log.  Guarded by the store's lock."""
+
+    def __init__(
+        self, database: Database, connection: apsw.Connection, syncer: Syncer | None
+    ) -> None:
+        self._db = database
+        self._connection = connection
+        self._syncer: Syncer = syncer or DataSyncer()
+        self._log_fd = -1  # SQLite's own
+        self._allocates = True
+        self._file_bytes = 0  # allocated to the file; 0: not known
+        self._written = 0  # pages that SQLite had written when the transaction began
+        page_size = database.page_size
+        self.log_reserve = min(
+            max(_LOG_RESERVE_PAGES * page_size, _LOG_RESERVE_BYTES_MIN), RESERVE_BYTES
+        )
+        self.reserve_pages = max(_FILE_RESERVE_BYTES_MIN // page_size, _FILE_RESERVE_PAGES)
+        self.ahead = 0  # pages that may be changed before anybody asks again
+
+    # --- what the store tells ---
+
+    def begun(self) -> None:
+        """A transaction begins."""
+        self._written = self._cache(apsw.SQLITE_DBSTATUS_CACHE_WRITE)
+
+    def copied(self) -> None:
+        """A checkpoint has copied the log, and SQLite cut off what the file had beyond its end:
+        it is taken again at once."""
+        wanted, self._file_bytes, self.ahead = self._file_bytes, 0, 0
+        if self._allocates:
+            self._take_file(wanted, in_steps=False)
+
+    # --- asking ---
+
+    def holds(self, pages: int, *, frees: bool = False) -> bool:
+        """Whether `pages` more may be changed, of which any may be new; takes the room for that.
+
+        Unless it `frees` something, a change leaves the reserve alone.
+        """
+        page_size, frame = self._db.page_size, self._db.page_size + FRAME_HEADER_BYTES
+        count, free = self._db.page_counts()
+        log_bytes = self.log_used() + pages * frame + (0 if frees else self.log_reserve)
+        spare = free - (0 if frees else self.reserve_pages)
+        file_bytes = (count + max(0, pages - spare)) * page_size
+        return self._takes(log_bytes, file_bytes, in_steps=not frees)
+
+    def reserve(self) -> bool:
+        """Take what changes that free something need; False where the file system is too full."""
+        count, free = self._db.page_counts()
+        lacking = max(0, self.reserve_pages - free)
+        log_bytes = self._db.log_bytes + self.log_reserve
+        file_bytes = (count + lacking) * self._db.page_size
+        return self._takes(log_bytes, file_bytes, in_steps=False)
+
+    def _takes(self, log_bytes: int, file_bytes: int, *, in_steps: bool) -> bool:
+        if not self._allocates:
+            return self._is_free(log_bytes, file_bytes)
+        return self._take_log(log_bytes, in_steps) and self._take_file(file_bytes, in_steps)
+
+    def log_used(self) -> int:
+        """Bytes of the log that are in use when the open transaction is committed as it is, at
+        most: what SQLite holds in memory may all be changed."""
+        db = self._db
+        if not db.dirty:
+            return db.log_bytes
+        written = self._cache(apsw.SQLITE_DBSTATUS_CACHE_WRITE) - self._written
+        held = self._cache(apsw.SQLITE_DBSTATUS_CACHE_USED) // db.page_size + 1
+        return db.log_bytes + (written + held) * (db.page_size + FRAME_HEADER_BYTES)
+
+    def is_nearly_full(self) -> bool:
+        """Whether the file system has little left."""
+        return self._outside() < _NEARLY_FULL_BYTES
+
+    def capacity(self) -> int:
+        """Bytes of pages that can still be filled, checkpoint by checkpoint."""
+        db = self._db
+        count, free = db.page_counts()
+        inside = (free - self.reserve_pages) * db.page_size
+        ahead = max(0, self._file_bytes - count * db.page_size)
+        if not self._allocates:
+            ahead = -db.bytes_due()
+        log = db.log_allocated - self.log_reserve - _LOG_WORKING_BYTES
+        return max(0, inside + ahead + log + self._outside())
+
+    # --- giving ---
+
+    def log_has_spare(self) -> bool:
+        """Whether :meth:`trim_log` would give anything back."""
+        kept = self.log_reserve + _LOG_WORKING_BYTES
+        return self._allocates and self._db.log_allocated > kept
+
+    def trim_log(self) -> None:
+        """Give back what the log has beyond its reserve and some more.  Nothing beyond may be
+        in use: the log began anew, durably."""
+        kept = self.log_reserve + _LOG_WORKING_BYTES
+        if self._db.log_allocated > kept >= self._db.log_bytes:
+            self._syncer.give_back(self._log_descriptor(), kept, self._db.log_allocated - kept)
+            self._db.log_allocated = kept
+
+    def pages_wanted(self) -> int:
+        """Pages to be made and freed before a checkpoint, so that the file keeps its reserve."""
+        _, free = self._db.page_counts()
+        if free >= self.reserve_pages or not self.is_nearly_full():
+            return 0
+        return self.reserve_pages
+
+    # --- taking ---
+
+    def _take_log(self, wanted: int, in_steps: bool) -> bool:
+        if wanted <= self._db.log_allocated:
+            return True
+        taken = self._take("log", self._log_descriptor(), self._db.log_allocated, wanted, in_steps)
+        self._db.log_allocated = max(taken, self._db.log_allocated)
+        return taken >= wanted
+
+    def _take_file(self, wanted: int, in_steps: bool) -> bool:
+        if not self._file_bytes:
+            status = os.fstat(self._db.fd)
+            # A file with holes, as some copies have, needs room for them.
+            is_sparse = status.st_blocks * 512 < status.st_size
+            self._file_bytes = 0 if is_sparse else status.st_size
+        if wanted <= self._file_bytes:
+            return True
+        taken = self._take("main", self._db.fd, self._file_bytes, wanted, in_steps)
+        self._file_bytes = max(taken, self._file_bytes)
+        return taken >= wanted
+
+    def _take(self, which: str, fd: int, there: int, wanted: int, in_steps: bool) -> int:
+        """Have `wanted` bytes allocated, or some more; returns how many are."""
+        for end in (wanted + _STEP_BYTES, wanted) if in_steps else (wanted,):
+            try:
+                self._syncer.allocate(fd, which, there, end - there)
+            except OSError as error:
+                if error.errno in _UNABLE:
+                    self._allocates = False
+                    return wanted if wanted - there <= self._outside() else there
+                if error.errno not in _NO_ROOM:
+                    raise self._db.broken("no room can be taken for it", error) from error
+            else:
+                return end
+        return there
+
+    def _is_free(self, log_bytes: int, file_bytes: int) -> bool:
+        wanted = max(0, log_bytes - self._db.log_allocated)
+        wanted += max(0, file_bytes - os.fstat(self._db.fd).st_size)
+        return wanted <= self._outside()
+
+    def _outside(self) -> int:
+        try:
+            status = os.fstatvfs(self._db.fd)
+        except OSError as error:
+            raise self._db.broken("its file system can't be asked for room", error) from error
+        return status.f_bavail * status.f_frsize
+
+    def _cache(self, what: int) -> int:
+        return self._connection.status(what)[0]
+
+    def _log_descriptor(self) -> int:
+        if self._log_fd < 0:
+            try:
+                found = ownership.open_descriptors(log_path(self._db.path).stat())
+            except FileNotFoundError:
+                found = set()
+            if not found:
+                raise InputOutput(f"the log of {self._db.path} was removed while it was in use")
+            self._log_fd = min(found)
+        return self._log_fd

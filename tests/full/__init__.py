@@ -1,0 +1,1 @@
+"""A full file system below, quotas, and one that fails."""
