@@ -1,2 +1,3 @@
 -- Every chunk has data.
-SELECT c.id AS chunk FROM chunk AS c LEFT JOIN chunk_data AS d ON d.id = c.id WHERE d.id IS NULL;
+SELECT c.id AS chunk FROM chunk AS c
+WHERE c.id NOT IN (SELECT +d.id FROM chunk_data AS d INDEXED BY chunk_data_by_generation);

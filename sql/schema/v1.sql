@@ -127,6 +127,9 @@ CREATE TABLE chunk_data (
     sealed     BLOB NOT NULL
 ) STRICT;
 
+-- Which rows there are, and under which key, without their pages.
+CREATE INDEX chunk_data_by_generation ON chunk_data (generation);
+
 -- Content that lost its last owner and waits to be taken apart, one reference per row.
 CREATE TABLE reclaim (
     id         INTEGER PRIMARY KEY,     -- never reused, and part of the AAD: a row can't be doubled

@@ -80,5 +80,4 @@ def _domain(members: list[OpenVolume], *, deep: bool, complete: bool) -> Iterato
 
 
 def _statement(query: str) -> str:
-    lines = [line[2:].strip() for line in query.splitlines() if line.startswith("--")]
-    return "violates: " + " ".join(lines)
+    return "violates: " + query.partition("\n")[0].removeprefix("--").strip()
