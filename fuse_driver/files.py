@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from fuse_driver.kernel.abi import (
     OPEN_OUT,
     READ_IN,
     RELEASE_IN,
+    WRITE_CACHE,
     WRITE_IN,
     WRITE_KILL_SUIDGID,
     WRITE_OUT,
@@ -36,12 +38,15 @@ from sqlfs.volume.session import Session
 ATIME_NS_MAX: Final = 24 * 3600 * 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OpenFile:
-    """What the driver knows of a handle."""
+    """What the driver knows of a handle.  Where the session's handle appends, `in_place` is
+    another one for what must not be appended, once there was such a thing."""
 
     node: int
     durable_writes: bool
+    appends: bool
+    in_place: int | None = None
 
 
 class FileHandlers(Handlers):
@@ -59,6 +64,7 @@ class FileHandlers(Handlers):
         )
         self._keeps_atime = keeps_atime
         self._open_files: dict[int, OpenFile] = {}
+        self._opening = threading.Lock()  # guards `in_place` of each
 
     # --- opening ---
 
@@ -144,14 +150,16 @@ class FileHandlers(Handlers):
 
     def _opened(self, handle: int, node: int, flags: int, keeps_pages: bool = True) -> bytes:
         durable_writes = bool(flags & (os.O_SYNC | os.O_DSYNC))
-        self._open_files[handle] = OpenFile(node, durable_writes)
+        self._open_files[handle] = OpenFile(node, durable_writes, bool(flags & os.O_APPEND))
         # Pages of an earlier open are right still: invalidation has seen to the others.
         return OPEN_OUT.pack(handle, FOPEN_KEEP_CACHE if keeps_pages else 0, 0)
 
     @answers(Opcode.RELEASE)
     def release(self, request: Request) -> Reply:
         handle, _, _, _ = request.fields(RELEASE_IN)
-        del self._open_files[handle]
+        in_place = self._open_files.pop(handle).in_place
+        if in_place is not None:
+            self._session.release(in_place)
         self._session.release(handle)
         return b""
 
@@ -164,18 +172,29 @@ class FileHandlers(Handlers):
 
     @answers(Opcode.WRITE)
     def write(self, request: Request) -> Reply | Later:
-        handle, offset, size, flags, _, _, _ = request.fields(WRITE_IN)
+        handle, offset, size, flags, _, open_flags, _ = request.fields(WRITE_IN)
         data = bytes(request.body[WRITE_IN.size : WRITE_IN.size + size])
         open_file = self._open_files[handle]
 
         def change() -> bytes:
             if flags & WRITE_KILL_SUIDGID:
                 self._take_setid(open_file.node, request.caller())
-            return WRITE_OUT.pack(self._session.write(handle, offset, data), 0)
+            target = handle
+            # Pages of a mapping have their place; fcntl(2) may have ended the appending.
+            if open_file.appends and (flags & WRITE_CACHE or not open_flags & os.O_APPEND):
+                target = self._in_place(open_file)
+            return WRITE_OUT.pack(self._session.write(target, offset, data), 0)
 
         if open_file.durable_writes:
             return Later(change, self._syncing)
         return self._changing(change)
+
+    def _in_place(self, open_file: OpenFile) -> int:
+        with self._opening:
+            if open_file.in_place is None:
+                flags = os.O_WRONLY | (os.O_DSYNC if open_file.durable_writes else 0)
+                open_file.in_place = self._session.open(open_file.node, flags)
+            return open_file.in_place
 
     @answers(Opcode.IOCTL)
     def ioctl(self, request: Request) -> Reply:

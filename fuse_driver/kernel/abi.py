@@ -160,6 +160,7 @@ STATFS_OUT: Final = Struct("=QQQQQIIII24x")
 
 FOPEN_KEEP_CACHE: Final = 1 << 1
 OPEN_KILL_SUIDGID: Final = 1 << 0
+WRITE_CACHE: Final = 1 << 0  # what a mapping left in the kernel's pages
 WRITE_KILL_SUIDGID: Final = 1 << 2
 SETXATTR_ACL_KILL_SGID: Final = 1 << 0
 FSYNC_FDATASYNC: Final = 1 << 0

@@ -236,15 +236,6 @@ def test_readdir_survives_changes_between_pages(session: Session) -> None:
     assert [entry.name for entry in rest] == [b"3", b"5", b"6"]
 
 
-def test_renamed_entry_gets_a_new_cookie(session: Session) -> None:
-    make_file(session, b"a")
-    make_file(session, b"b")
-    greatest = session.readdir(session.root, 0, 10)[-1].cookie
-    session.rename(session.root, b"a", session.root, b"c")
-    assert names(session) == [b"b", b"c"]
-    assert session.readdir(session.root, 0, 10)[-1].cookie > greatest
-
-
 def test_cookies_are_not_used_again(session: Session) -> None:
     make_file(session, b"a")
     cookie = session.readdir(session.root, 0, 1)[0].cookie

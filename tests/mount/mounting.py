@@ -25,7 +25,8 @@ AS_NOBODY = [
     sys.executable,
     "-c",
     "import os; from fuse_driver.mount import run; "
-    "import encodings.idna, getpass, importlib.metadata, inspect, shutil, socket, subprocess; "
+    "import email.parser, encodings.idna, getpass, importlib.metadata, inspect, shutil, socket; "
+    "import subprocess; "
     f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY}); run()",
 ]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}

@@ -27,7 +27,6 @@ COPIED_PAST_ITS_END: list[Step] = [
 ]
 
 
-@pytest.mark.xfail(raises=AssertionError, reason="what such a handle writes back is appended")
 def test_pages_of_an_appending_handle_stay_in_their_place(pair: Pair) -> None:
     assert replay(pair, APPENDED) == []
     pair.finish()
