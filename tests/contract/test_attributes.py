@@ -246,6 +246,8 @@ def test_congestion_ends(session: Session) -> None:
         session.write(handle, i * 100_000, bytes([i]) * 100_000)
     session.release(handle)
     session.sync()
+    # A checkpoint may be under way: writers wait for it, and for nothing else.
+    session.wait_uncongested()
     assert not session.congested()
     assert session.getattr(node).size == 5_000_000
 
