@@ -117,6 +117,12 @@ class NoSpace(SqlfsError):
     default_errno = errno.ENOSPC
 
 
+class QuotaExceeded(SqlfsError):
+    """The volume holds as much as it may."""
+
+    default_errno = errno.EDQUOT
+
+
 class InputOutput(SqlfsError):
     """The storage below failed; nothing was acknowledged."""
 

@@ -151,6 +151,14 @@ class VolumeUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """What a volume may hold: bytes as :class:`VolumeUsage` counts them, and nodes; 0: no limit."""
+
+    bytes: int = 0
+    nodes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class MountInfo:
     """A live session on a volume."""
 

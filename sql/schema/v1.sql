@@ -38,7 +38,7 @@ CREATE TABLE volume (
     dedupe     INTEGER NOT NULL CHECK (dedupe IN (0, 1)),
     epoch      INTEGER NOT NULL CHECK (epoch >= 1), -- the one that current changes belong to
     created    INTEGER NOT NULL,        -- ns
-    sealed     BLOB NOT NULL            -- the same settings again, so that none can be edited
+    sealed     BLOB NOT NULL            -- the same settings again, so that none can be edited, and the quota
 ) STRICT;
 
 -- The counters of a volume (nodes, logical bytes), apart from its settings: rewritten by

@@ -10,6 +10,8 @@ FROM volume WHERE name = ?;
 INSERT INTO volume
     (id, uuid, name, root, domain, encrypted, generation, id_generation, chunk_size, dedupe, epoch, created, sealed)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+-- name: volume_seal
+UPDATE volume SET sealed = ? WHERE id = ?;
 
 -- name: counter_get
 SELECT generation, sealed FROM counter WHERE volume = ?;

@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "mkdir": "make directories",
         "ln": "give a file another name, or make a symlink",
         "df": "show how full a volume is, and what room it can grow into",
+        "quota": "show or set how much a volume may hold",
         "check": "check that a file is sound; the exit code is 5 if it is not",
         "version": "show the version of sqlfs and of its file format",
     }

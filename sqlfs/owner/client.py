@@ -33,7 +33,7 @@ from sqlfs.owner.verbs import (
     SessionRequest,
     Verb,
 )
-from sqlfs.types import MountInfo, VolumeInfo, VolumeUsage
+from sqlfs.types import MountInfo, Quota, VolumeInfo, VolumeUsage
 from sqlfs.volume import VolumeFile
 
 # A peer that connects and says nothing must not keep a place.
@@ -168,6 +168,12 @@ class Client:
 
     def usage(self, volume: str) -> VolumeUsage:
         return self._file.usage(volume)
+
+    def quota(self, volume: str) -> Quota:
+        return self._file.quota(volume)
+
+    def set_quota(self, volume: str, quota: Quota) -> None:
+        self._file.set_quota(volume, quota)
 
     def mounts(self) -> list[MountInfo]:
         return self._file.mounts()

@@ -13,7 +13,7 @@ from sqlfs.maintenance import Finding, check_file
 from sqlfs.owner.rendezvous import spellings
 from sqlfs.owner.server import Server
 from sqlfs.owner.store import Passphrase, Store, as_bytes
-from sqlfs.types import MountInfo, VolumeInfo, VolumeUsage
+from sqlfs.types import MountInfo, Quota, VolumeInfo, VolumeUsage
 from sqlfs.volume import VolumeFile
 from sqlfs.volume.paths import encode
 from sqlfs.volume.session import Session
@@ -98,6 +98,12 @@ class DirectStore(Store):
 
     def usage(self, volume: str) -> VolumeUsage:
         return self._file.usage(volume)
+
+    def quota(self, volume: str) -> Quota:
+        return self._file.quota(volume)
+
+    def set_quota(self, volume: str, quota: Quota) -> None:
+        self._file.set_quota(volume, quota)
 
     def info(self) -> dict[str, object]:
         return self._file.info()

@@ -17,7 +17,7 @@ from sqlfs.owner.remote_session import RemoteSession
 from sqlfs.owner.rendezvous import spellings
 from sqlfs.owner.store import Passphrase, Store, as_bytes
 from sqlfs.owner.verbs import Control, SessionRequest
-from sqlfs.types import MountInfo, VolumeInfo, VolumeUsage
+from sqlfs.types import MountInfo, Quota, VolumeInfo, VolumeUsage
 from sqlfs.volume.paths import encode
 from sqlfs.volume.session import Session
 
@@ -35,6 +35,8 @@ class _Owner:
     create_volume = proxied(Control.create_volume)
     slots = proxied(Control.slots)
     usage = proxied(Control.usage)
+    quota = proxied(Control.quota)
+    set_quota = proxied(Control.set_quota)
     mounts = proxied(Control.mounts)
     info = proxied(Control.info)
     checkpoint = proxied(Control.checkpoint)
@@ -147,6 +149,14 @@ class RemoteStore(Store):
 
     def usage(self, volume: str) -> VolumeUsage:
         return self._owner.usage(volume)
+
+    def quota(self, volume: str) -> Quota:
+        return self._owner.quota(volume)
+
+    def set_quota(self, volume: str, quota: Quota) -> None:
+        if self._read_only:
+            raise ReadOnly(f"{self._path} was opened read-only; no quota can be set")
+        self._owner.set_quota(volume, quota)
 
     def info(self) -> dict[str, object]:
         return self._owner.info()

@@ -12,7 +12,7 @@ from sqlfs.crypto import KdfParameters
 from sqlfs.errors import Invalid, NoSuchVolume
 from sqlfs.limits import CHUNK_BYTES_DEFAULT
 from sqlfs.maintenance import Finding
-from sqlfs.types import MountInfo, VolumeInfo, VolumeUsage
+from sqlfs.types import MountInfo, Quota, VolumeInfo, VolumeUsage
 from sqlfs.volume.files import FileSystem
 from sqlfs.volume.session import Session
 
@@ -84,6 +84,15 @@ class Store(ABC):
     @abstractmethod
     def mounts(self) -> list[MountInfo]:
         """The live sessions, of every process."""
+
+    @abstractmethod
+    def quota(self, volume: str) -> Quota:
+        """What an unlocked volume may hold.  Raises NoSuchVolume when it is not unlocked."""
+
+    @abstractmethod
+    def set_quota(self, volume: str, quota: Quota) -> None:
+        """Limit what an unlocked volume may hold, durably; what it holds already stays.  Raises
+        NoSuchVolume, Invalid, ReadOnly."""
 
     @abstractmethod
     def usage(self, volume: str) -> VolumeUsage:

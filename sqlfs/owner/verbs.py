@@ -14,7 +14,7 @@ from sqlfs.crypto import KdfParameters, KeySlot
 from sqlfs.maintenance import Finding
 from sqlfs.owner.codec import Codec, codec_of
 from sqlfs.owner.frames import Malformed
-from sqlfs.types import Change, MountInfo, VolumeInfo, VolumeUsage
+from sqlfs.types import Change, MountInfo, Quota, VolumeInfo, VolumeUsage
 from sqlfs.volume.session import Session
 
 PROTOCOL: Final = "sqlfs"
@@ -79,6 +79,10 @@ class Control(Protocol):
     def slots(self, volume: str) -> list[tuple[int, KeySlot]]: ...
 
     def usage(self, volume: str) -> VolumeUsage: ...
+
+    def quota(self, volume: str) -> Quota: ...
+
+    def set_quota(self, volume: str, quota: Quota) -> None: ...
 
     def mounts(self) -> list[MountInfo]: ...
 

@@ -27,6 +27,7 @@ class AttributeVerbs(SessionBase):
             if changes.size is not None:
                 _check_size(record, changes.size)
                 before = record.size
+                volume.check_quota(size=changes.size - before)
                 volume.body(record).truncate(changes.size)
                 volume.count(size=changes.size - before)
                 record.mtime_ns = now

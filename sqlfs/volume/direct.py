@@ -71,11 +71,16 @@ class DirectSession(RangeVerbs, AttributeVerbs):
         with self._reading() as volume:
             pages, free_pages = self._host.db.page_counts()
             page_size = self._host.db.page_size
-            room = self._host.work.capacity()
+            room = outside = self._host.work.capacity()
             used = (pages - free_pages) * page_size
-            nodes = volume.usage.nodes
+            nodes, quota = volume.usage.nodes, volume.quota
+            if quota.bytes:
+                used = volume.usage.bytes
+                room = max(0, min(room, quota.bytes - used))
         # The file system below bounds the ids too: no node without room for its row.
-        nodes_free = min(NODE_ID_MAX - nodes, room // 512)
+        nodes_free = min(NODE_ID_MAX - nodes, outside // 512)
+        if quota.nodes:
+            nodes_free = max(0, min(nodes_free, quota.nodes - nodes))
         return FileSystemStatus(
             block_size=_BLOCK_BYTES,
             blocks=(used + room) // _BLOCK_BYTES,

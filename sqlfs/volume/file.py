@@ -19,7 +19,7 @@ from sqlfs.store import IdSource, OpenWatch, create_file, open_file
 from sqlfs.store.database import Database
 from sqlfs.store.digest import Progress
 from sqlfs.store.io import Syncer
-from sqlfs.types import Caller, MountInfo, VolumeInfo, VolumeUsage
+from sqlfs.types import Caller, MountInfo, Quota, VolumeInfo, VolumeUsage
 from sqlfs.volume.base import SessionBase
 from sqlfs.volume.committer import Committer
 from sqlfs.volume.direct import DirectSession
@@ -28,10 +28,12 @@ from sqlfs.volume.paths import decode, show
 from sqlfs.volume.settings import (
     NewVolume,
     VolumeRow,
+    check_bounds,
     insert_volume,
     read_slots,
     read_volumes,
     unlock,
+    write_quota,
 )
 from sqlfs.volume.work import Work
 
@@ -160,12 +162,29 @@ class VolumeFile:
 
     def usage(self, volume: str) -> VolumeUsage:
         """Counters of a volume that is unlocked now.  Raises NoSuchVolume when it isn't."""
-        row = self._row(volume)
         with self.db.lock:
-            opened = self.work.volume(row.info.id)
-            if opened is None:
-                raise NoSuchVolume(f"volume {volume!r} is not unlocked")
-            return opened.usage
+            return self._unlocked(volume).usage
+
+    def quota(self, volume: str) -> Quota:
+        """Of a volume that is unlocked now.  Raises NoSuchVolume when it isn't."""
+        with self.db.lock:
+            return self._unlocked(volume).quota
+
+    def set_quota(self, volume: str, quota: Quota) -> None:
+        """Limit what a volume that is unlocked now may hold; what it holds already stays.  Durable
+        on return.  Raises NoSuchVolume, Invalid, ReadOnly."""
+        check_bounds(quota)
+        with self.db.lock, self.db.writing():
+            opened = self._unlocked(volume)
+            write_quota(self.db, self._row(volume), opened.sealer, quota)
+            opened.quota = quota
+        self.durable()
+
+    def _unlocked(self, volume: str) -> OpenVolume:
+        opened = self.work.volume(self._row(volume).info.id)
+        if opened is None:
+            raise NoSuchVolume(f"volume {volume!r} is not unlocked")
+        return opened
 
     def _row(self, volume: str) -> VolumeRow:
         row = self.db.row("volume_by_name", volume)

@@ -18,6 +18,7 @@ class FileVerbs(NameVerbs):
     ) -> tuple[Attributes, int]:
         with self._changing() as changes:
             volume = self._open_volume
+            volume.check_quota(nodes=1)
             mode = stat.S_IFREG | stat.S_IMODE(mode)
             record = volume.tree.make(parent, name, mode, caller)
             volume.count(nodes=1)
@@ -27,6 +28,7 @@ class FileVerbs(NameVerbs):
     def tmpfile(self, parent: int, mode: int, flags: int, caller: Caller) -> tuple[Attributes, int]:
         with self._changing():
             volume = self._open_volume
+            volume.check_quota(nodes=1)
             record = volume.tree.make_nameless(parent, mode, caller)
             volume.count(nodes=1)
             handle = self._new_handle(record, flags)
@@ -83,6 +85,7 @@ class FileVerbs(NameVerbs):
                 raise Invalid(f"nothing can be written at {offset}")
             if data:
                 before = record.size
+                self._open_volume.check_quota(size=offset + len(data) - before)
                 self._open_volume.body(record).write(offset, data)
                 self._open_volume.count(size=record.size - before)
                 self._written(record, changes)

@@ -78,6 +78,7 @@ class NameVerbs(SessionBase):
     ) -> Attributes:
         with self._changing() as changes:
             volume = self._open_volume
+            volume.check_quota(nodes=1)
             record = volume.tree.make(parent, name, mode, caller, rdev=rdev)
             if target:
                 record.inline = target
@@ -103,6 +104,8 @@ class NameVerbs(SessionBase):
             original = volume.nodes.get(source)
             if stat.S_ISDIR(original.mode):
                 raise IsADirectory(f"node {source} is a directory: clone its entries instead")
+            size = original.size if stat.S_ISREG(original.mode) else 0
+            volume.check_quota(nodes=1, size=size)
             body = volume.bodies.get(source)
             if body is not None and body.changed:
                 volume.flush_body(body)
@@ -111,7 +114,7 @@ class NameVerbs(SessionBase):
             twin.inline = original.inline
             twin.root = volume.pool.hold(original.root) if original.root is not None else None
             volume.xattrs.copy(original, twin)
-            volume.count(nodes=1, size=twin.size if stat.S_ISREG(twin.mode) else 0)
+            volume.count(nodes=1, size=size)
             changes += placed(parent, name)
             return volume.attributes(twin)
 
@@ -143,6 +146,7 @@ class NameVerbs(SessionBase):
         caller = caller or _ROOT
         with self._changing() as changes:
             volume = self._open_volume
+            volume.check_quota(nodes=1 if flags & RenameFlag.WHITEOUT else 0)
             done = volume.tree.rename(parent, name, new_parent, new_name, flags, caller)
             if done is None:
                 return

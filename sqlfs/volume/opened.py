@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from sqlfs.chunks import Cached, ChunkPool, SizedCache, unpack
 from sqlfs.content import Body, SealWorkers
 from sqlfs.crypto import Purpose, Sealer
-from sqlfs.errors import Corrupt, SqlfsError
+from sqlfs.errors import Corrupt, QuotaExceeded, SqlfsError
 from sqlfs.namespace import (
     EdgeTable,
     NodeAcls,
@@ -110,6 +110,7 @@ class OpenVolume:
         self.users = NodeUsers()
         self.subscriptions: list[Subscription] = []
         self.usage = VolumeUsage(0, 0)
+        self.quota = row.check(sealer)
         self._stored_usage: VolumeUsage | None = None
         self._kept: dict[int, NodeRecord] = {}  # orphans
         self._linkable: set[int] = set()  # of them, those that may still get their first name
@@ -204,6 +205,14 @@ class OpenVolume:
         """What ``stat`` shows, with what is still in memory."""
         body = self.bodies.get(record.id)
         return record.attributes(record.data_bytes if body is None else body.data_bytes())
+
+    def check_quota(self, *, nodes: int = 0, size: int = 0) -> None:
+        """Before a change that brings so much.  Raises QuotaExceeded."""
+        quota, usage = self.quota, self.usage
+        too_many = nodes > 0 and 0 < quota.nodes < usage.nodes + nodes
+        if too_many or (size > 0 and 0 < quota.bytes < usage.bytes + size):
+            limit = f"{quota.nodes} nodes" if too_many else f"{quota.bytes} bytes"
+            raise QuotaExceeded(f"volume {self.info.name!r} may hold {limit}, and no more")
 
     def count(self, *, nodes: int = 0, size: int = 0) -> None:
         """Add to the counters."""

@@ -52,6 +52,8 @@ class RangeVerbs(FileVerbs):
             self._find_room(file, offset, length)
         with self._changing(frees=mode == _PUNCH) as changes:
             file = self._handle(handle)
+            if not mode & AllocateMode.KEEP_SIZE:
+                self._open_volume.check_quota(size=end - file.record.size)
             body = self._open_volume.body(file.record)
             if mode & (AllocateMode.PUNCH_HOLE | AllocateMode.ZERO_RANGE):
                 body.punch(offset, length)
@@ -135,6 +137,7 @@ class RangeVerbs(FileVerbs):
             if length <= 0:
                 return 0, 0
             before = target.size
+            volume.check_quota(size=offset_out + length - before)
             try:
                 step = RangeCopy(volume, source, offset_in, target, offset_out, length)
                 done = step.run()

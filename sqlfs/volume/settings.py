@@ -17,14 +17,21 @@ from sqlfs.errors import (
     VolumeExists,
     WrongPassphrase,
 )
-from sqlfs.limits import CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, NAME_BYTES_MAX
+from sqlfs.limits import (
+    CHUNK_BYTES_MAX,
+    CHUNK_BYTES_MIN,
+    FILE_BYTES_MAX,
+    NAME_BYTES_MAX,
+    NODE_ID_MAX,
+)
 from sqlfs.store import Database, IdSource
 from sqlfs.store.database import Row
-from sqlfs.types import VolumeInfo
+from sqlfs.types import Quota, VolumeInfo
 
 log = logging.getLogger("sqlfs")
 
 _SETTINGS = struct.Struct("<QQQQBBQQ")
+_QUOTA = struct.Struct("<QQ")
 _FIRST_EPOCH = 1
 _FIRST_GENERATION = 1
 
@@ -48,7 +55,8 @@ class VolumeRow:
         )
         return cls(info, domain, generation, ids, bytes(sealed))
 
-    def body(self) -> bytes:
+    def body(self, quota: Quota) -> bytes:
+        """What is sealed: the columns again, and the quota, which stands nowhere else."""
         info = self.info
         fixed = _SETTINGS.pack(
             info.root,
@@ -60,21 +68,23 @@ class VolumeRow:
             info.epoch,
             info.created_ns,
         )
-        return fixed + info.name.encode()
+        return fixed + _QUOTA.pack(quota.bytes, quota.nodes) + info.name.encode()
 
-    def check(self, sealer: Sealer) -> None:
+    def check(self, sealer: Sealer) -> Quota:
         """Raises Corrupt when a setting differs from what was sealed."""
         info = self.info
         what = f"settings of volume {info.name!r}"
         body = sealer.open(Purpose.VOLUME, (info.uuid, info.id), self.sealed, what)
         try:
-            same = body == self.body() and self.generation == sealer.generation
+            quota = Quota(*_QUOTA.unpack_from(body, _SETTINGS.size))
+            same = body == self.body(quota) and self.generation == sealer.generation
         except (struct.error, TypeError):
-            same = False
+            quota, same = Quota(), False
         if not same:
             raise Corrupt(f"{what}: they were changed behind the volume's back")
         if info.chunk_size not in _CHUNK_SIZES:
             raise Corrupt(f"{what}: chunk size {info.chunk_size}")
+        return quota
 
 
 _CHUNK_SIZES = tuple(1 << bit for bit in range(12, 23))
@@ -159,13 +169,26 @@ def insert_volume(
     # Plain volumes share one domain, so that they share chunks.
     domain = id_ if encrypted else 0
     row = VolumeRow(info, domain, sealer.generation, sealer.generation, b"")
-    sealed = sealer.seal(Purpose.VOLUME, (uuid, id_), row.body())
+    sealed = sealer.seal(Purpose.VOLUME, (uuid, id_), row.body(Quota()))
     database.write(
         "volume_insert", id_, uuid, info.name, root, row.domain, int(encrypted),
         row.generation, row.id_generation, info.chunk_size, int(info.dedupe), info.epoch,
         info.created_ns, sealed,
     )  # fmt: skip
     return replace(row, sealed=sealed), sealer
+
+
+def check_bounds(quota: Quota) -> None:
+    """Raises Invalid."""
+    if not (0 <= quota.bytes <= FILE_BYTES_MAX and 0 <= quota.nodes <= NODE_ID_MAX):
+        raise Invalid(f"a quota of {quota.bytes} bytes and {quota.nodes} nodes is out of bounds")
+
+
+def write_quota(database: Database, row: VolumeRow, sealer: Sealer, quota: Quota) -> None:
+    """Runs inside the transaction."""
+    info = row.info
+    sealed = sealer.seal(Purpose.VOLUME, (info.uuid, info.id), row.body(quota))
+    database.write("volume_seal", sealed, info.id)
 
 
 def _insert_slot(

@@ -97,7 +97,9 @@ class VolumeFileReader:
             "<QQQQBBQQ", root, domain, ids, chunk_size, encrypted, dedupe, epoch, created
         )
         body = keys.open_row(VOLUME, (uuid, id_), generation, sealed)
-        require(body == settings + name.encode(), "settings")
+        quota_bytes, quota_nodes = struct.unpack_from("<QQ", body, len(settings))
+        quota = struct.pack("<QQ", quota_bytes, quota_nodes)
+        require(body == settings + quota + name.encode(), "settings")
         require(domain == (id_ if encrypted else 0), "key domain")
         require(generation == ids == encrypted, "the one key generation")
         return VolumeReader(self, keys, id_, uuid, root, domain, chunk_size, bool(dedupe))

@@ -12,6 +12,7 @@ from sqlfs.crypto import KdfParameters, KeySlot, Purpose, Sealer, derive_kek, ma
 from sqlfs.namespace import NodeRecord, encode_node
 from sqlfs.store.digest import row_number
 from sqlfs.store.lineage import Identity, Lineage
+from sqlfs.types import Quota
 from sqlfs.volume.settings import VolumeRow
 from tests.format import lineage, rows, unsealing
 from tests.format.document import Example, examples, parse
@@ -167,9 +168,10 @@ def test_volume_settings() -> None:
             example.result,
         )
     )
-    row.check(sealer)
+    quota = row.check(sealer)
+    assert quota == Quota(number("quota bytes"), number("quota nodes"))
     aad = (row.info.uuid, row.info.id)
-    assert sealer.seal(Purpose.VOLUME, aad, row.body()) == example.result
+    assert sealer.seal(Purpose.VOLUME, aad, row.body(quota)) == example.result
 
 
 def test_key_slot(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,7 +283,8 @@ def test_reclaim_row_read_independently() -> None:
 def test_volume_settings_read_independently() -> None:
     example = EXAMPLES["volume-settings"]
     names = ("root", "domain", "id generation", "chunk size", "encrypted", "dedupe", "epoch")
-    settings = struct.pack("<QQQQBBQQ", *map(example.number, (*names, "created")))
+    numbers = map(example.number, (*names, "created", "quota bytes", "quota nodes"))
+    settings = struct.pack("<QQQQBBQQQQ", *numbers)
     aad = example.raw("volume uuid"), example.number("volume")
     assert_sealed(example, unsealing.VOLUME, aad, settings + example.raw("name"))
 

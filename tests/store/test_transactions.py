@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 from sqlfs.store import create_file, open_file
+from sqlfs.store.io import DataSyncer
 
 
-class HeldSyncer:
+class HeldSyncer(DataSyncer):
     """Holds each sync of the main file until it is let go."""
 
     def __init__(self) -> None:
