@@ -53,9 +53,13 @@ COMMIT_AGE_S_MAX: Final = 1.0
 COMMIT_BYTES: Final = 16 * MIB
 CHECKPOINT_IDLE_S: Final = 2.0
 LOG_BYTES_BOUND: Final = 64 * MIB
-# While somebody else has the file open, the log may grow to this.
+# While somebody else has the file open, perhaps to copy it, checkpoints wait: no longer than this,
+# until the log has this size, and at the end of the owner that long.
+CHECKPOINT_DEFERRED_S_MAX: Final = 900.0
 LOG_BYTES_MAX: Final = 1024 * MIB
-CHECKPOINT_DEFERRED_S_MAX: Final = 60.0
+CLOSE_DEFERRED_S_MAX: Final = 5.0
+# How old the state of a copy may be where those who open the file can't be kept waiting.
+COPY_AGE_S_MAX: Final = 10.0
 
 # Free space on the backing file system that writes leave alone.
 RESERVE_BYTES: Final = 8 * MIB

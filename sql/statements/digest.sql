@@ -29,3 +29,13 @@ SELECT id, volume, generation, sealed FROM reclaim;
 -- name: digest_rows
 SELECT (SELECT count(*) FROM node) + (SELECT count(*) FROM edge) + (SELECT count(*) FROM xattr)
     + (SELECT count(*) FROM atime) + (SELECT count(*) FROM chunk) + (SELECT count(*) FROM reclaim);
+
+-- name: content_in_place
+-- Whether chunks, the rows of their data and the index over these are the same ones.  Each row of
+-- data is looked up in its table, down to its page, and not read further.
+SELECT (SELECT count(*) FROM chunk) AS expected,
+    (SELECT count(*) FROM chunk AS c CROSS JOIN chunk_data AS d NOT INDEXED ON d.id = c.id),
+    (SELECT count(*) FROM chunk_data NOT INDEXED),
+    (SELECT count(*) FROM chunk_data AS d INDEXED BY chunk_data_by_generation
+        CROSS JOIN chunk AS c ON c.id = d.id),
+    (SELECT count(*) FROM chunk_data INDEXED BY chunk_data_by_generation);

@@ -32,9 +32,9 @@ from sqlfs.errors import Corrupt, InputOutput, NoSpace, ReadOnly, SqlfsError
 from sqlfs.store import ownership
 from sqlfs.store.connection import translated
 from sqlfs.store.digest import RowDigest
-from sqlfs.store.io import DataSyncer, Syncer
+from sqlfs.store.io import Syncer
 from sqlfs.store.lineage import Lineage
-from sqlfs.store.log import log_path
+from sqlfs.store.place import Place
 from sqlfs.store.room import Room
 from sqlfs.store.shapes import shapes
 from sqlfs.store.statements import statements
@@ -81,15 +81,14 @@ class Database:
         self.uncommitted_bytes = 0  # blobs in the open transaction; guarded by lock
         self.failure: str | None = None  # why writing has ended; guarded by lock
         self._failed_with: type[SqlfsError] = InputOutput
-        self.on_commit: list[Callable[[], None]] = []  # run under lock before each commit
+        # Run under lock: when a transaction has begun, and before each commit.
+        self.on_begin: list[Callable[[], None]] = []
+        self.on_commit: list[Callable[[], None]] = []
         self._connection = connection
         self._statements = statements()
         self._shapes = shapes()
-        self._syncer: Syncer = syncer or DataSyncer()
         self._in_transaction = False  # guarded by lock
         self._log_is_copied = False  # nothing is in it that the file lacks; guarded by lock
-        self._log_fd = -1  # SQLite's own; guarded by lock
-        self._log_named = False  # guarded by _sync_turn
         self._settled = threading.Condition(self.lock)
         self._main_unsynced = False  # guarded by lock
         self._sync_turn = threading.Lock()  # one sync of the log at a time; taken before lock
@@ -99,6 +98,8 @@ class Database:
         connection.set_wal_hook(self._count_log)
         self._identity = ownership.identity(fd)
         self.room = Room(self, connection, syncer)
+        self._place = Place(path, fd, syncer)
+        self._parted = False  # path and file came apart; guarded by lock
         self._digest = RowDigest(lineage.digest)  # of the open transaction; guarded by lock
         if not read_only:
             connection.preupdate_hook(self._digest.update)
@@ -216,6 +217,10 @@ class Database:
 
         One sync serves all who wait: a thread that finds its commit synced returns at once.
         """
+        self._sync_log(upto)
+        self.check_place()
+
+    def _sync_log(self, upto: int | None) -> None:
         with self.lock:
             target = self.commits if upto is None else upto
             if self.synced >= target:
@@ -224,18 +229,23 @@ class Database:
             with self.lock:
                 if self.synced >= target:
                     return
-                now, fd = self.commits, self._log_descriptor()
-            self._sync_descriptor(fd, "log")
-            self._sync_name()
+                now = self.commits
+            self._syncing(self._place.sync_log)
             with self.lock:
                 self.synced = max(self.synced, now)
 
-    def _sync_name(self) -> None:
-        # SQLite syncs the name of a log that it makes, but not of one that it finds: it may have
-        # been made by a process that was killed before it did.
-        if not self._log_named:
-            self._syncer.sync_folder(self.path.parent)
-            self._log_named = True
+    def check_place(self) -> None:
+        """End writing if the path has come to lead elsewhere: what was logged would not be found
+        again.  Raises InputOutput then."""
+        with self.lock:
+            if self._parted and self.failure is not None:
+                raise InputOutput(self.failure)
+            if self.read_only or self.failure is not None or self._parted or self._closed:
+                return
+            why = self._place.parted()
+            if why is not None:
+                self._parted = True
+                raise self._abandon(InputOutput(why))
 
     def _begin(self) -> None:
         if self.read_only:
@@ -253,6 +263,8 @@ class Database:
         self._in_transaction = True
         self._log_is_copied = False
         self.room.begun()
+        for hook in self.on_begin:
+            hook()
 
     def _write_lineage(self, marked: bool) -> None:
         """Every transaction ends with a record of its own: what a cut leaves of a log says which
@@ -326,11 +338,11 @@ class Database:
                 self._settled.wait()
             if self._in_transaction or self.commits != last:
                 self._end_log(mark)
-                self._sync_descriptor(self._log_descriptor(), "log")
+                self._syncing(self._place.sync_log)
                 self.synced = self.commits
             self._copy_log()
         try:
-            self._sync_descriptor(self.fd, "main")
+            self._syncing(self._place.sync_file)
         finally:
             with self.lock:
                 self._main_unsynced = False
@@ -433,7 +445,12 @@ class Database:
             if self._closed:
                 return
         try:
-            if not self.read_only and self.failure is None:
+            if self._parted and self._place.is_named():
+                # What was committed goes into the file, wherever it is: it needs no log then.
+                self.failure = None
+                self.checkpoint(mark=False)
+                self._place.remove_log()
+            elif not self.read_only and self.failure is None:
                 ours = self.lineage.identity == self._identity
                 if self.dirty or self.commits or self.lineage.marked or not ours:
                     self.checkpoint(mark=False)
@@ -446,20 +463,9 @@ class Database:
                 self._connection.set_wal_hook(None)
                 self._connection.close()
 
-    def _log_descriptor(self) -> int:
-        if self._log_fd < 0:
-            try:
-                found = ownership.open_descriptors(log_path(self.path).stat())
-            except FileNotFoundError:
-                found = set()
-            if not found:
-                raise InputOutput(f"the log of {self.path} was removed while it was in use")
-            self._log_fd = min(found)
-        return self._log_fd
-
-    def _sync_descriptor(self, fd: int, which: str) -> None:
+    def _syncing(self, sync: Callable[[], None]) -> None:
         try:
-            self._syncer.sync(fd, which)
+            sync()
         except OSError as error:
             # The kernel may have dropped the pages and reports the error once: no later
             # sync can be believed.

@@ -16,10 +16,9 @@ from sqlfs.errors import Corrupt
 from sqlfs.store.decision import when
 from sqlfs.store.digest import COVERED, Progress, digest_of
 from sqlfs.store.lineage import Lineage
-from sqlfs.store.statements import checks
+from sqlfs.store.statements import statements
 
 _STRUCTURE = ("lineage", "mount", *COVERED)
-_CONTENT = ("chunk_without_data", "data_without_chunk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +58,10 @@ def _require_sound(connection: apsw.Connection, path: Path, check: str) -> None:
 
 def _content_is_in_place(connection: apsw.Connection) -> bool:
     try:
-        return not any(connection.execute(checks()[name]).fetchall() for name in _CONTENT)
+        (counts,) = connection.execute(statements()["content_in_place"]).fetchall()
     except apsw.Error:
         return False
+    return len(set(counts)) == 1
 
 
 def torn_notice(path: Path, lineage: Lineage) -> str:

@@ -2,8 +2,8 @@
 
 One thread per volume file.  It stores sealed chunks, commits when the file has been idle for a
 moment, after a second at the latest, or when much has gathered, makes the log durable,
-works off the reclaim queue in small steps, and checkpoints when idle or at the log's bound, but
-not while somebody else has the file open.
+works off the reclaim queue in small steps, and checkpoints when idle, at the log's bound, or at
+once when somebody waits to open the file; but not while somebody else has it open.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from sqlfs.limits import (
     CHECKPOINT_IDLE_S,
     COMMIT_AGE_S_MAX,
     COMMIT_IDLE_S,
+    COPY_AGE_S_MAX,
     LOG_BYTES_BOUND,
     LOG_BYTES_MAX,
+    MIB,
 )
 from sqlfs.store import Database, OpenWatch
 from sqlfs.volume.work import Work
@@ -42,6 +44,7 @@ class Committer:
         self._dirty_since: float | None = None
         self._last_change = time.monotonic()
         self._deferred_since: float | None = None
+        self._lags_since: float | None = None
         self._thread = threading.Thread(target=self._run, name="sqlfs-commit", daemon=True)
 
     def start(self) -> None:
@@ -75,6 +78,7 @@ class Committer:
             except Exception:
                 log.exception("the committing thread met a defect")
                 self._db.fail("an unexpected error in the committing thread")
+                self._watch.let_in()
                 return
             if pause > 0:
                 self._wake.wait(pause)
@@ -83,8 +87,12 @@ class Committer:
     def _step(self) -> float:
         """Do what is due; returns how long to wait unless something happens (seconds)."""
         if self._db.failure is not None:
+            self._watch.let_in()
             return CHECKPOINT_IDLE_S
-        while self._work.land(_LAND_AT_ONCE):
+        self._db.check_place()
+        if self._watch.is_wanted():
+            self._let_in()
+        while not self._watch.wanted and self._work.land(_LAND_AT_ONCE):
             pass
         self._commit_if_due()
         if self._work.reclaim(_RECLAIM_AT_ONCE):
@@ -110,21 +118,49 @@ class Committer:
             number = self._db.commit()
         self._db.sync(number)
 
+    def _let_in(self) -> None:
+        """Somebody waits to open the file: all that was done goes into it first."""
+        try:
+            self._db.checkpoint(mark=True)
+        finally:
+            self._watch.let_in()
+
     def _checkpoint_if_due(self) -> None:
         now = time.monotonic()
         with self._db.lock:
-            size = self._db.log_bytes
-            idle = self._dirty_since is None and now - self._last_change >= CHECKPOINT_IDLE_S
-            is_large = size >= LOG_BYTES_BOUND or self._work.is_short()
-            if not size or not (idle or is_large):
+            if not self._is_due(now) or not self._may_checkpoint(now):
                 return
-            if self._watch.busy():
-                if self._deferred_since is None:
-                    self._deferred_since = now
-                late = now - self._deferred_since >= CHECKPOINT_DEFERRED_S_MAX
-                if size < LOG_BYTES_MAX and not late:
-                    return
-                self._watch.forget()
             self._deferred_since = None
         self._db.checkpoint(mark=True)
         self._db.release_memory()
+        with self._db.lock:
+            if not (self._db.log_bytes or self._db.dirty or self._dirty_since):
+                self._watch.let_in()
+
+    def _is_due(self, now: float) -> bool:
+        size = self._db.log_bytes
+        if not size:
+            self._lags_since = self._deferred_since = None
+            return False
+        if self._lags_since is None:
+            self._lags_since = now
+        old = now - self._lags_since >= COPY_AGE_S_MAX and not self._watch.sees_openers
+        idle = self._dirty_since is None and now - self._last_change >= CHECKPOINT_IDLE_S
+        return idle or old or size >= LOG_BYTES_BOUND or self._work.is_short()
+
+    def _may_checkpoint(self, now: float) -> bool:
+        if self._watch.may_change():
+            return True
+        if self._deferred_since is None:
+            self._deferred_since = now
+        late = now - self._deferred_since >= CHECKPOINT_DEFERRED_S_MAX
+        if self._db.log_bytes < LOG_BYTES_MAX and not late:
+            return False
+        log.warning(
+            "%s: somebody has had it open for long, and its log has %d MiB: it is changed now;"
+            " a copy that is being made will say that it is torn",
+            self._db.path,
+            self._db.log_bytes // MIB,
+        )
+        self._watch.forget()
+        return True

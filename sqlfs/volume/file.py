@@ -14,7 +14,12 @@ from sqlfs.chunks import SizedCache
 from sqlfs.content import Gauge, SealWorkers
 from sqlfs.crypto import KdfParameters, KeySlot, Purpose, derive_kek
 from sqlfs.errors import ConnectionLost, NoSuchVolume, NotADirectory, NotFound, ReadOnly
-from sqlfs.limits import CHUNK_BYTES_DEFAULT, CHUNK_CACHE_BYTES, PAGE_BYTES_DEFAULT
+from sqlfs.limits import (
+    CHUNK_BYTES_DEFAULT,
+    CHUNK_CACHE_BYTES,
+    CLOSE_DEFERRED_S_MAX,
+    PAGE_BYTES_DEFAULT,
+)
 from sqlfs.store import IdSource, OpenWatch, create_file, open_file
 from sqlfs.store.database import Database
 from sqlfs.store.digest import Progress
@@ -38,6 +43,7 @@ from sqlfs.volume.settings import (
 from sqlfs.volume.work import Work
 
 _ROOT_MODE = 0o755
+_LOOK_S = 0.02
 _PID = struct.Struct("<Q?")
 
 
@@ -73,10 +79,12 @@ class VolumeFile:
         self._closed = False
         self._background = background and not self.read_only
         self._committer = Committer(database, self.work, self._watch)
+        database.on_begin.append(self._hold)
         database.on_commit.append(self.work.flush)
         if not self.read_only:
             self._clear_stale_mounts()
             if background:
+                self._watch.start(database.fd, self._committer.wake)
                 self._committer.start()
 
     @classmethod
@@ -341,16 +349,26 @@ class VolumeFile:
         """Commit and sync what is in memory."""
         self.db.sync(self.db.commit())
         with self.db.lock:
+            if self.db.log_bytes:
+                self._hold()
             # Before anything is acknowledged the file must say that a log belongs to it; once in
             # an owner's life, and not under the eyes of somebody who copies the file.
             owes = self.db.commits > 0 and not (self.db.marked or self._closed or self.read_only)
-            mark = owes and not self._watch.busy()
+            mark = owes and self._watch.may_change()
         if mark:
             self.db.checkpoint(mark=True)
 
+    def _hold(self) -> None:
+        """The file lags behind what was written: whoever opens it must wait until it does not."""
+        self._watch.hold()
+
     def checkpoint(self) -> None:
-        """Bring the file itself up to date."""
-        self.db.checkpoint(mark=True)
+        """Bring the file itself up to date; while somebody else has it open, perhaps to copy it,
+        only the log: the file follows when that one is done."""
+        if self._watch.may_change():
+            self.db.checkpoint(mark=True)
+        else:
+            self.durable()
 
     def reclaim(self) -> None:
         """Work off the reclaim queues of the volumes that are unlocked."""
@@ -389,8 +407,17 @@ class VolumeFile:
                 session.close()
         finally:
             self._committer.close()
-            self._watch.close()
+            self._wait_unread()
             try:
                 self.db.close()
             finally:
+                self._watch.close()
                 self._workers.close()
+
+    def _wait_unread(self) -> None:
+        """Give somebody who copies the file a chance to be done before it changes."""
+        deadline = time.monotonic() + CLOSE_DEFERRED_S_MAX
+        while self._background and self.db.log_bytes and not self._watch.may_change():
+            if time.monotonic() > deadline:
+                return
+            time.sleep(_LOOK_S)

@@ -28,11 +28,16 @@ def nobody_watching(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class NoWatch:
+    """To be used without the committing thread, which asks for more."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def busy(self) -> bool:
+    def hold(self) -> bool:
         return False
+
+    def may_change(self) -> bool:
+        return True
 
     def close(self) -> None:
         pass
