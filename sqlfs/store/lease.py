@@ -99,6 +99,6 @@ class WriteLease:
 def _break_s() -> float:
     """How long the kernel has others wait (seconds), less a margin."""
     try:
-        return max(0.0, float(Path("/proc/sys/fs/lease-break-time").read_text("ascii")) - 2.0)
+        return max(0.0, float(Path("/proc/sys/fs/lease-break-time").read_bytes()) - 2.0)
     except (OSError, ValueError):
         return 43.0

@@ -153,10 +153,12 @@ class OpenWatch:
                 self._open = max(0, self._open - 1)
 
     def _run(self, fd: int, wake: Callable[[], None], ready: threading.Event) -> None:
-        signals = signal_descriptor()
-        if signals >= 0:
-            self._lease = WriteLease(fd)
-        ready.set()
+        try:
+            signals = signal_descriptor()
+            if signals >= 0:
+                self._lease = WriteLease(fd)
+        finally:
+            ready.set()
         poller = select.poll()
         for descriptor in (signals, self._inotify, self._poke):
             if descriptor >= 0:
