@@ -19,7 +19,7 @@ from sqlfs.errors import Corrupt, NotFound
 from sqlfs.limits import DAMAGED_ENTRY, NODE_CACHE_ENTRIES
 from sqlfs.namespace.records import NodeRecord, decode_node, encode_node
 from sqlfs.namespace.rows import VolumeRows
-from sqlfs.store.database import Row
+from sqlfs.store.rows import Row
 
 log = logging.getLogger("sqlfs")
 

@@ -28,7 +28,7 @@ from typing import Any
 
 import apsw
 
-from sqlfs.errors import Corrupt, InputOutput, NoSpace, ReadOnly, SqlfsError
+from sqlfs.errors import InputOutput, NoSpace, ReadOnly, SqlfsError
 from sqlfs.store import ownership
 from sqlfs.store.connection import translated
 from sqlfs.store.digest import RowDigest
@@ -36,18 +36,12 @@ from sqlfs.store.io import Syncer
 from sqlfs.store.lineage import Lineage
 from sqlfs.store.place import Place
 from sqlfs.store.room import Room
-from sqlfs.store.shapes import shapes
-from sqlfs.store.statements import statements
+from sqlfs.store.rows import Rows
 
 log = logging.getLogger("sqlfs")
 
-Row = tuple[Any, ...]
 
-# Of a row that is there for an instant only.
-_PADDING_ID = 2**62
-
-
-class Database:
+class Database(Rows):
     """An opened volume file.  Made by ``sqlfs.store.opening``."""
 
     def __init__(
@@ -64,8 +58,7 @@ class Database:
         log_frames: int = 0,
         syncer: Syncer | None = None,
     ) -> None:
-        self.lock = threading.RLock()
-        self.path = path
+        super().__init__(connection, path)
         self.fd = fd  # SQLite's own: never closed here
         self.read_only = read_only
         self.torn = torn  # how it is said that the file is a torn copy, if it is one
@@ -84,9 +77,6 @@ class Database:
         # Run under lock: when a transaction has begun, and before each commit.
         self.on_begin: list[Callable[[], None]] = []
         self.on_commit: list[Callable[[], None]] = []
-        self._connection = connection
-        self._statements = statements()
-        self._shapes = shapes()
         self._in_transaction = False  # guarded by lock
         self._log_is_copied = False  # nothing is in it that the file lacks; guarded by lock
         self._settled = threading.Condition(self.lock)
@@ -105,36 +95,6 @@ class Database:
             connection.preupdate_hook(self._digest.update)
 
     # --- statements ---------------------------------------------------------------------
-
-    def rows(self, name: str, *parameters: Any) -> list[Row]:
-        """All rows of a named statement: no cursor outlives the call.
-
-        Raises Corrupt, naming table and row, where a value is none that its column can have."""
-        found = self.raw_rows(name, *parameters)
-        shape = self._shapes.get(name)
-        if shape is not None:
-            for row in found:
-                if not shape.sound(row):
-                    raise Corrupt(f"{self.path} is damaged: {shape.damage(row, parameters)}")
-        return found
-
-    def raw_rows(self, name: str, *parameters: Any) -> list[Row]:
-        """As :meth:`rows`, for who goes on with the other rows where one is damaged."""
-        with self.lock:
-            try:
-                return self._connection.execute(self._statements[name], parameters).fetchall()
-            except (apsw.Error, UnicodeDecodeError) as error:
-                raise translated(error, self.path) from error
-
-    def damage(self, name: str, row: Row) -> str | None:
-        """What is wrong with a row that :meth:`raw_rows` gave for a statement; None if nothing."""
-        shape = self._shapes[name]
-        return None if shape.sound(row) else shape.damage(row, ())
-
-    def row(self, name: str, *parameters: Any) -> Row | None:
-        """The first row, or None."""
-        rows = self.rows(name, *parameters)
-        return rows[0] if rows else None
 
     def write(self, name: str, *parameters: Any) -> None:
         """Run a changing statement in the open transaction (see :meth:`writing`)."""
@@ -202,7 +162,7 @@ class Database:
             for hook in self.on_commit:
                 hook()
             if self._in_transaction:
-                self._find_room()
+                self.room.require()
                 self._write_lineage(marked)
                 try:
                     self._connection.execute(self._statements["commit"])
@@ -275,20 +235,6 @@ class Database:
         self.write("lineage_set", lineage.encode())
         self.lineage = lineage
 
-    def _find_room(self) -> None:
-        """Before a commit: SQLite would give up all that is open where it found none."""
-        if not self.room.holds(1, frees=True):
-            # What is unchanged may go from memory: then it is known better what is not.
-            self._connection.release_memory()
-            if not self.room.holds(1, frees=True):
-                raise NoSpace(f"no room left for {self.path} on its file system")
-
-    def _keep_reserve(self) -> None:
-        pages = self.room.pages_wanted()
-        if pages and self.room.holds(pages, frees=True):
-            self.write("chunk_data_insert", _PADDING_ID, 0, bytes(pages * self._page_size))
-            self.write("chunk_data_delete", _PADDING_ID)
-
     def refusal(self) -> SqlfsError:
         """What everybody is told once writing has ended."""
         return self._failed_with(self.failure or f"{self.path} can't be written")
@@ -351,7 +297,7 @@ class Database:
     def _end_log(self, mark: bool) -> int:
         with self.writing():
             if mark:
-                self._keep_reserve()
+                self.room.keep_reserve()
             return self._commit(mark)
 
     def _copy_log(self) -> None:

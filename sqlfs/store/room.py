@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import apsw
 
-from sqlfs.errors import InputOutput
+from sqlfs.errors import InputOutput, NoSpace
 from sqlfs.limits import KIB, MIB, RESERVE_BYTES
 from sqlfs.store import ownership
 from sqlfs.store.io import DataSyncer, Syncer
@@ -41,6 +41,8 @@ _LOG_WORKING_BYTES: Final = 4 * MIB
 _STEP_BYTES: Final = 4 * MIB
 # Below this a checkpoint leaves the file's reserve inside it, as free pages.
 _NEARLY_FULL_BYTES: Final = 256 * MIB
+# Of a row that is there for an instant only.
+_PADDING_ID: Final = 2**62
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNABLE: Final = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV)
 
@@ -105,6 +107,15 @@ class Room:
             return self._is_free(log_bytes, file_bytes)
         return self._take_log(log_bytes, in_steps) and self._take_file(file_bytes, in_steps)
 
+    def require(self) -> None:
+        """Before a commit: SQLite would give up all that is open where it found no room.  Raises
+        NoSpace, and nothing is lost."""
+        if not self.holds(1, frees=True):
+            # What is unchanged may go from memory: then it is known better what is not.
+            self._connection.release_memory()
+            if not self.holds(1, frees=True):
+                raise NoSpace(f"no room left for {self._db.path} on its file system")
+
     def log_used(self) -> int:
         """Bytes of the log that are in use when the open transaction is committed as it is, at
         most: what SQLite holds in memory may all be changed."""
@@ -145,12 +156,15 @@ class Room:
             self._syncer.give_back(self._log_descriptor(), kept, self._db.log_allocated - kept)
             self._db.log_allocated = kept
 
-    def pages_wanted(self) -> int:
-        """Pages to be made and freed before a checkpoint, so that the file keeps its reserve."""
+    def keep_reserve(self) -> None:
+        """Before a checkpoint, in its transaction: make and free pages, so that the file keeps its
+        reserve although SQLite gives back what is beyond its end."""
         _, free = self._db.page_counts()
-        if free >= self.reserve_pages or not self.is_nearly_full():
-            return 0
-        return self.reserve_pages
+        pages = self.reserve_pages
+        if free >= pages or not self.is_nearly_full() or not self.holds(pages, frees=True):
+            return
+        self._db.write("chunk_data_insert", _PADDING_ID, 0, bytes(pages * self._db.page_size))
+        self._db.write("chunk_data_delete", _PADDING_ID)
 
     # --- taking ---
 

@@ -25,7 +25,7 @@ from sqlfs.limits import (
     NODE_ID_MAX,
 )
 from sqlfs.store import Database, IdSource
-from sqlfs.store.database import Row
+from sqlfs.store.rows import Row
 from sqlfs.types import Quota, VolumeInfo
 
 log = logging.getLogger("sqlfs")

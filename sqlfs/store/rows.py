@@ -1,0 +1,57 @@
+"""Reading by named statements."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from sqlfs.errors import Corrupt
+from sqlfs.store.connection import translated
+from sqlfs.store.shapes import shapes
+from sqlfs.store.statements import statements
+
+Row = tuple[Any, ...]
+
+
+class Rows:
+    """The reading half of an opened volume file.  ``lock`` guards the connection."""
+
+    def __init__(self, connection: apsw.Connection, path: Path) -> None:
+        self.lock = threading.RLock()
+        self.path = path
+        self._connection = connection
+        self._statements = statements()
+        self._shapes = shapes()
+
+    def rows(self, name: str, *parameters: Any) -> list[Row]:
+        """All rows of a named statement: no cursor outlives the call.
+
+        Raises Corrupt, naming table and row, where a value is none that its column can have."""
+        found = self.raw_rows(name, *parameters)
+        shape = self._shapes.get(name)
+        if shape is not None:
+            for row in found:
+                if not shape.sound(row):
+                    raise Corrupt(f"{self.path} is damaged: {shape.damage(row, parameters)}")
+        return found
+
+    def raw_rows(self, name: str, *parameters: Any) -> list[Row]:
+        """As :meth:`rows`, for who goes on with the other rows where one is damaged."""
+        with self.lock:
+            try:
+                return self._connection.execute(self._statements[name], parameters).fetchall()
+            except (apsw.Error, UnicodeDecodeError) as error:
+                raise translated(error, self.path) from error
+
+    def damage(self, name: str, row: Row) -> str | None:
+        """What is wrong with a row that :meth:`raw_rows` gave for a statement; None if nothing."""
+        shape = self._shapes[name]
+        return None if shape.sound(row) else shape.damage(row, ())
+
+    def row(self, name: str, *parameters: Any) -> Row | None:
+        """The first row, or None."""
+        rows = self.rows(name, *parameters)
+        return rows[0] if rows else None
