@@ -35,6 +35,7 @@ RECORD_BYTES = 128
 _MAGIC = b"sqlfsLin"
 _FIELDS = struct.Struct("<8sQ16s16sQQqq32s")
 _CHECK_BYTES = 16
+_GENERATION_MAX = 2**63
 _CONTEXT = "sqlfs v1 lineage record"
 
 assert _FIELDS.size + _CHECK_BYTES == RECORD_BYTES
@@ -98,6 +99,8 @@ class Lineage:
             return None
         magic, generation, id_, base, marked, inode, birth, written, digest = _FIELDS.unpack(fields)
         if magic != _MAGIC or marked > 1 or (marked and not inode):
+            return None
+        if generation > _GENERATION_MAX:  # no file lives so long: forged, and could not be followed
             return None
         identity = Identity(inode, birth) if inode else None
         return cls(generation, id_, base, bool(marked), identity, written, digest)

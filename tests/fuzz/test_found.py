@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from sqlfs.chunks.reference import encode_manifest
 from sqlfs.content.tree import find
 from sqlfs.crypto import Purpose
 from sqlfs.errors import Corrupt
+from sqlfs.store.lineage import Lineage
 from tests.format.volumes import CHUNK, VOLUME, Kind, create, noise, put
 
 
@@ -37,3 +39,9 @@ def test_a_chunk_that_was_read_is_not_of_another_length(tmp_path: Path) -> None:
         assert volume.pool.read(Reference(0, CHUNK, digest)) == noise(CHUNK)
         with pytest.raises(Corrupt, match=f"{CHUNK} bytes where {CHUNK - 1} were referred to"):
             volume.pool.read(Reference(0, CHUNK - 1, digest))
+
+
+def test_a_generation_that_none_can_follow_is_no_sound_record() -> None:
+    record = Lineage.first(None, bytes(32))
+    assert Lineage.decode(record.encode()) == record
+    assert Lineage.decode(replace(record, generation=2**64 - 1).encode()) is None
