@@ -7,8 +7,6 @@ from pathlib import Path
 
 from sqlfs.volume import Session
 from tests.format.volumes import VOLUME, Kind, create, put
-from tests.fuzz.nursery import try_out
-from tests.fuzz.specimens import KINDS, build
 from tests.fuzz.trees import absent, look, wrong
 
 
@@ -38,12 +36,3 @@ def test_other_bytes_and_missing_names_are_seen(tmp_path: Path) -> None:
         assert sorted(absent(look(session), held)) == ["b'/b'", "b'user.name' of b'/a'"]
         put(session, b"new", (0, b""))
         assert "b'/new' was never there" in wrong(look(session), [held])
-
-
-def test_a_mutant_is_judged_by_what_was_in_its_specimen(tmp_path: Path) -> None:
-    specimen = build(KINDS[0], tmp_path)
-    verdicts = [try_out(seed, [specimen], tmp_path) for seed in (10, 11, 12)]
-    assert [verdict["problems"] for verdict in verdicts] == [[]] * 3
-    specimen.trees[-1].seen[b"/tiny"].pieces = [b"something else"]
-    blamed = [try_out(seed, [specimen], tmp_path)["problems"] for seed in (10, 11, 12)]
-    assert any("other bytes" in line for problems in blamed for line in problems)
