@@ -9,6 +9,7 @@ of the last checkpoint.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import select
@@ -168,7 +169,9 @@ class OpenWatch:
             if self._ending:
                 break
             if signals in ready_now:
-                os.read(signals, 65536)
+                # Another thread of the process may have been handed the signal meanwhile.
+                with contextlib.suppress(BlockingIOError):
+                    os.read(signals, 65536)
                 self.is_wanted()
             with self._lock:
                 self._drain()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import struct
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from sqlfs.chunks import SizedCache
 from sqlfs.content import Gauge, SealWorkers
-from sqlfs.crypto import KdfParameters, KeySlot, Purpose, derive_kek
+from sqlfs.crypto import KdfParameters, KeySlot, derive_kek
 from sqlfs.errors import ConnectionLost, NoSuchVolume, NotADirectory, NotFound, ReadOnly
 from sqlfs.limits import (
     CHUNK_BYTES_DEFAULT,
@@ -28,6 +26,7 @@ from sqlfs.types import Caller, MountInfo, Quota, VolumeInfo, VolumeUsage
 from sqlfs.volume.base import SessionBase
 from sqlfs.volume.committer import Committer
 from sqlfs.volume.direct import DirectSession
+from sqlfs.volume.mounts import Mounts
 from sqlfs.volume.opened import OpenVolume, SharedParts
 from sqlfs.volume.paths import decode, show
 from sqlfs.volume.settings import (
@@ -44,13 +43,6 @@ from sqlfs.volume.work import Work
 
 _ROOT_MODE = 0o755
 _LOOK_S = 0.02
-_PID = struct.Struct("<Q?")
-
-
-@dataclass(slots=True)
-class _Mounted:
-    session: DirectSession
-    info: MountInfo
 
 
 class VolumeFile:
@@ -74,15 +66,14 @@ class VolumeFile:
             IdSource(database, "node"), IdSource(database, "edge"), IdSource(database, "reclaim"),
         )  # fmt: skip
         self._volume_ids = IdSource(database, "volume")
-        self._mount_ids = IdSource(database, "mount")
-        self._mounted: dict[int, _Mounted] = {}  # guarded by the store's lock
+        self._mounts = Mounts(database)
         self._closed = False
         self._background = background and not self.read_only
         self._committer = Committer(database, self.work, self._watch)
         database.on_begin.append(self._hold)
         database.on_commit.append(self.work.flush)
         if not self.read_only:
-            self._clear_stale_mounts()
+            self._mounts.clear_stale()
             if background:
                 self._watch.start(database.fd, self._committer.wake)
                 self._committer.start()
@@ -244,7 +235,9 @@ class VolumeFile:
             try:
                 # The volume's own root is not looked at: a damaged one is for check to find.
                 place = self._descend(session, volume, subdir) if subdir != b"/" else "/"
-                self._enlist(session, opened, door, where, pid or os.getpid(), place)
+                self._mounts.enlist(
+                    session, door=door, where=where, pid=pid or os.getpid(), subdir=place
+                )
             except BaseException:
                 session.close()
                 raise
@@ -272,45 +265,15 @@ class VolumeFile:
             return None
         return [derive_kek(passphrase, slot.salt, slot.kdf) for _, slot in slots]
 
-    def _enlist(
-        self,
-        session: DirectSession,
-        opened: OpenVolume,
-        door: str,
-        where: str,
-        pid: int,
-        subdir: str,
-    ) -> None:
-        started = time.time_ns()
-        id_ = 0
-        if not session.read_only:
-            with self.db.writing():
-                id_ = self._mount_ids.next()
-                body = _PID.pack(pid, session.read_only) + f"{door}\0{where}".encode(
-                    errors="surrogateescape"
-                )
-                sealed = opened.sealer.seal(Purpose.MOUNT, (opened.info.uuid, id_), body)
-                generation = opened.sealer.generation
-                self.db.write("mount_insert", id_, opened.info.id, generation, started, sealed)
-        info = MountInfo(
-            id_, opened.info.name, door, where, pid, session.read_only, started, subdir
-        )
-        self._mounted[id(session)] = _Mounted(session, info)
-
     def mounts(self) -> list[MountInfo]:
         """The sessions that live now, oldest first."""
-        with self.db.lock:
-            return [each.info for each in self._mounted.values()]
+        return self._mounts.infos()
 
     def session_closed(self, session: SessionBase) -> None:
         """A session ends: what it did becomes durable, and its volume is locked with the last."""
         writes = not self.read_only and self.db.failure is None
         try:
-            with self.db.lock:
-                mounted = self._mounted.pop(id(session), None)
-                if mounted is not None and mounted.info.id and writes:
-                    with self.db.writing():
-                        self.db.write("mount_delete", mounted.info.id)
+            self._mounts.strike(session, writes=writes)
             if writes:
                 self.durable()
         finally:
@@ -319,12 +282,6 @@ class VolumeFile:
                 opened.sessions -= 1
                 if opened.sessions == 0:
                     self.work.remove(opened)
-
-    def _clear_stale_mounts(self) -> None:
-        row = self.db.row("mount_count")
-        if row is not None and row[0]:
-            with self.db.writing():
-                self.db.write("mount_clear")
 
     # --- commits ---
 
@@ -392,7 +349,7 @@ class VolumeFile:
                 "generation": lineage.generation,
                 "read_only": self.read_only,
                 "volumes": len(self.volumes()),
-                "mounts": len(self._mounted),
+                "mounts": len(self._mounts),
             }
 
     def close(self) -> None:
@@ -401,7 +358,7 @@ class VolumeFile:
             if self._closed:
                 return
             self._closed = True
-            sessions = [each.session for each in self._mounted.values()]
+            sessions = self._mounts.sessions()
         try:
             for session in sessions:
                 session.close()
