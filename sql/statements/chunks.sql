@@ -3,6 +3,8 @@ SELECT id, refs FROM chunk WHERE domain = ? AND digest = ?;
 -- name: chunk_load
 SELECT d.generation, d.sealed FROM chunk AS c JOIN chunk_data AS d ON d.id = c.id
 WHERE c.domain = ? AND c.digest = ?;
+-- name: chunk_data_get
+SELECT generation, sealed FROM chunk_data WHERE id = ?;
 -- name: chunk_insert
 INSERT INTO chunk (domain, digest, refs) VALUES (?, ?, 1);
 -- name: chunk_data_insert
@@ -19,6 +21,8 @@ DELETE FROM chunk_data WHERE id = ?;
 -- name: chunk_page
 SELECT c.id, c.digest, c.refs FROM chunk AS c
 WHERE c.domain = ?1 AND c.id > ?2 ORDER BY c.id LIMIT ?3;
+-- name: chunk_count
+SELECT count(*) FROM chunk WHERE domain = ?;
 -- name: chunk_totals
 SELECT count(*), coalesce(sum(refs), 0) FROM chunk;
 

@@ -58,14 +58,21 @@ DELETE FROM orphan WHERE node = ?;
 SELECT o.node FROM orphan AS o JOIN node AS n ON n.id = o.node
 WHERE n.volume = ?1 AND o.node > ?2 ORDER BY o.node LIMIT ?3;
 
+-- name: node_check
+-- With how many names each has, and whether it has xattrs.
+SELECT n.id, n.since, n.generation, n.sealed,
+    (SELECT count(*) FROM edge AS e WHERE e.child = n.id), EXISTS (SELECT 1 FROM xattr AS x WHERE x.node = n.id)
+FROM node AS n WHERE n.volume = ?1 AND n.id > ?2 ORDER BY n.id LIMIT ?3;
+-- name: edge_children
+SELECT child FROM edge WHERE parent = ?;
 -- name: edge_all
 SELECT e.id, e.parent, e.tag, e.child, e.since, e.generation, e.sealed
-FROM edge AS e JOIN node AS n ON n.id = e.parent
+FROM edge AS e CROSS JOIN node AS n ON n.id = e.parent
 WHERE n.volume = ?1 AND e.id > ?2 ORDER BY e.id LIMIT ?3;
 -- name: xattr_all_nodes
 SELECT x.node, x.tag, x.since, x.generation, x.sealed
-FROM xattr AS x JOIN node AS n ON n.id = x.node
+FROM xattr AS x CROSS JOIN node AS n ON n.id = x.node
 WHERE n.volume = ?1 AND (x.node, x.tag) > (?2, ?3) ORDER BY x.node, x.tag LIMIT ?4;
 -- name: atime_page
-SELECT a.node, a.generation, a.sealed FROM atime AS a JOIN node AS n ON n.id = a.node
+SELECT a.node, a.generation, a.sealed FROM atime AS a CROSS JOIN node AS n ON n.id = a.node
 WHERE n.volume = ?1 AND a.node > ?2 ORDER BY a.node LIMIT ?3;

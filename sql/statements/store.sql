@@ -25,6 +25,16 @@ SELECT CASE ?
     WHEN 'mount' THEN (SELECT max(id) FROM mount)
     WHEN 'reclaim' THEN (SELECT max(id) FROM reclaim)
 END;
+-- name: greatest_key
+-- The greatest of the keys by which a table's rows are paged.
+SELECT CASE ?
+    WHEN 'node' THEN (SELECT max(id) FROM node)
+    WHEN 'edge' THEN (SELECT max(id) FROM edge)
+    WHEN 'xattr' THEN (SELECT max(node) FROM xattr)
+    WHEN 'atime' THEN (SELECT max(node) FROM atime)
+    WHEN 'chunk' THEN (SELECT max(id) FROM chunk)
+    WHEN 'reclaim' THEN (SELECT max(id) FROM reclaim)
+END;
 -- name: reservation_insert
 INSERT INTO reservation (kind, next) VALUES (?, ?);
 -- name: reservation_set

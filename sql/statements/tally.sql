@@ -6,5 +6,7 @@ CREATE TABLE tally (key BLOB PRIMARY KEY, seen INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO tally (key, seen) VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET seen = seen + 1;
 -- name: tally_get
 SELECT seen FROM tally WHERE key = ?;
+-- name: tally_within
+SELECT key, seen FROM tally WHERE key > ? AND key < ? ORDER BY key LIMIT ?;
 -- name: tally_total
 SELECT coalesce(sum(seen), 0) FROM tally;

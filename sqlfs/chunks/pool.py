@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlfs.chunks.cache import SizedCache
@@ -27,6 +27,7 @@ log = logging.getLogger("sqlfs")
 
 _RECLAIM = struct.Struct("<B32s")
 _MANIFEST_CACHE_ENTRY_BYTES = 24 * 1024
+_SEALED_MANIFEST_BYTES_MAX = 6 * 1024
 _KNOWN_BYTES = 120
 # Stands for a count that no chunk can have: then nothing is counted, and nothing goes.
 _UNCOUNTED = 2**62
@@ -68,6 +69,8 @@ class ChunkPool:
         # Digests stored lately: their next copy need not be sealed only to be thrown away.
         self._damaged: set[bytes] = set()  # digests of chunks that could not be read
         self._known: SizedCache[bool] = SizedCache(8192 * _KNOWN_BYTES)
+        # Pieces to which references came, went or moved; kept while somebody counts them.
+        self.moved: set[bytes] | None = None
 
     # --- storing ---
 
@@ -103,6 +106,7 @@ class ChunkPool:
         length = sum(entry.length for entry in entries if entry is not None)
         digest = self._sealer.manifest_id(body) if self._dedupe else os.urandom(32)
         reference = Reference(level, length, digest)
+        self._note(entries)
         if self._count_one_more(digest):
             for entry in entries:
                 if entry is not None:
@@ -117,6 +121,7 @@ class ChunkPool:
         """The manifest's entries, each with a reference that passes to the caller in exchange
         for the one to the manifest."""
         entries = list(self.entries(manifest))
+        self._note(entries)
         if self._find(manifest)[1] > 1:
             for entry in entries:
                 if entry is not None:
@@ -126,11 +131,13 @@ class ChunkPool:
 
     def hold(self, reference: Reference) -> Reference:
         """Count one more reference."""
+        self._note((reference,))
         self._db.write("chunk_ref", self._domain, reference.digest)
         return reference
 
     def drop(self, reference: Reference) -> None:
         """Give up one reference; a manifest waits in the reclaim queue to be taken apart."""
+        self._note((reference,))
         if reference.level == 0:
             self._release(reference)
         else:
@@ -142,6 +149,7 @@ class ChunkPool:
     def drop_second(self, chunk: Reference) -> None:
         """Give up one of two references held to the same chunk, which stays: also where one of
         them was to a row that had gone missing, and so was not counted."""
+        self._note((chunk,))
         id_, refs = self._find(chunk)
         if id_ and refs > 1:
             self._set_refs(id_, refs, refs - 1)
@@ -154,7 +162,7 @@ class ChunkPool:
         id_, generation, sealed = rows[0]
         with self._db.writing():
             try:
-                manifest = self._decode_reclaim(id_, generation, sealed)
+                manifest = self.decode_reclaim(id_, generation, sealed)
                 shared = self._find(manifest)[1] > 1
                 entries = [] if shared else self.entries(manifest)
             except Corrupt as error:
@@ -168,14 +176,6 @@ class ChunkPool:
                 if entry is not None:
                     self.drop(entry)
         return True
-
-    def reclaim_queue(self) -> Iterator[Reference]:
-        """What waits in the queue, each holding a reference."""
-        last = 0
-        while rows := self._db.rows("reclaim_all", self._volume, last, 256):
-            for id_, generation, sealed in rows:
-                yield self._decode_reclaim(id_, generation, sealed)
-            last = rows[-1][0]
 
     # --- reading ---
 
@@ -214,7 +214,55 @@ class ChunkPool:
         self._cache.put(key, entries, _MANIFEST_CACHE_ENTRY_BYTES)
         return entries
 
+    def examine(self, id_: int, digest: bytes, levels: Iterable[int]) -> Reference:
+        """Open the piece in row `id_`, which is expected at one of `levels`, and leave the cache as
+        it is.  Raises Corrupt; the piece is then stored anew when its bytes come again."""
+        what = f"piece {digest.hex()[:16]}"
+        try:
+            row = self._db.row("chunk_data_get", id_)
+            if row is None:
+                raise Corrupt(f"{what} is missing")
+            check_generation(self._sealer, row[0], what)
+            return self._examine(levels, digest, row[1], what)
+        except Corrupt:
+            self._damaged.add(digest)
+            raise
+
+    def _examine(self, levels: Iterable[int], digest: bytes, sealed: bytes, what: str) -> Reference:
+        failed = Corrupt(f"{what}: too long for a manifest")
+        for level in levels:
+            if level and len(sealed) > _SEALED_MANIFEST_BYTES_MAX:
+                continue
+            try:
+                return self._opened_as(level, digest, sealed, what)
+            except Corrupt as error:
+                failed = error
+        raise failed
+
+    def _opened_as(self, level: int, digest: bytes, sealed: bytes, what: str) -> Reference:
+        if level == 0:
+            aad: tuple[int | bytes, ...] = (self._domain, digest)
+            plain = self._sealer.open(Purpose.CHUNK, aad, sealed, what)
+            length, right = len(plain), self._sealer.chunk_id
+        else:
+            aad = (self._domain, digest, level)
+            plain = self._sealer.open(Purpose.MANIFEST, aad, sealed, what)
+            entries = decode_manifest(plain, level, what)
+            length = sum(entry.length for entry in entries if entry is not None)
+            right = self._sealer.manifest_id
+        if self._dedupe and right(plain) != digest:
+            raise Corrupt(f"{what}: its digest is that of other bytes")
+        return Reference(level, length, digest)
+
     # --- rows ---
+
+    def _note(self, references: Iterable[Reference | None]) -> None:
+        if self.moved is not None:
+            self.moved.update(each.digest for each in references if each is not None)
+
+    def _note_digest(self, digest: bytes) -> None:
+        if self.moved is not None:
+            self.moved.add(digest)
 
     def _key(self, reference: Reference) -> tuple[int, int, bytes]:
         # With the level: a forged manifest that names itself as what lies beneath it is not found
@@ -225,6 +273,7 @@ class ChunkPool:
         return self._sealer.seal(Purpose.CHUNK, (self._domain, digest), plain)
 
     def _insert(self, digest: bytes, sealed: bytes) -> None:
+        self._note_digest(digest)
         self._db.write("chunk_insert", self._domain, digest)
         id_, generation = self._db.last_id(), self._sealer.generation
         self._db.write_blob("chunk_data_insert", id_, generation, sealed)
@@ -242,6 +291,7 @@ class ChunkPool:
         id_, refs = self._counted(digest)
         if not id_:
             return False
+        self._note_digest(digest)
         self._set_refs(id_, refs, refs + 1)
         return True
 
@@ -267,6 +317,7 @@ class ChunkPool:
 
     def _release(self, reference: Reference) -> None:
         # A piece that is missing is reported by whoever reads it; letting go of it is no error.
+        self._note((reference,))
         id_, refs = self._find(reference)
         if not id_:
             return
@@ -286,7 +337,8 @@ class ChunkPool:
         check_generation(self._sealer, generation, what)
         return bytes(sealed)
 
-    def _decode_reclaim(self, id_: int, generation: int, sealed: bytes) -> Reference:
+    def decode_reclaim(self, id_: int, generation: int, sealed: bytes) -> Reference:
+        """What waits in a row of the queue, which holds a reference to it.  Raises Corrupt."""
         what = f"reclaim row {id_}"
         check_generation(self._sealer, generation, what)
         body = self._sealer.open(Purpose.RECLAIM, (self._volume, id_), sealed, what)

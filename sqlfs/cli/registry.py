@@ -34,6 +34,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "df": "show how full a volume is, and what room it can grow into",
         "quota": "show or set how much a volume may hold",
         "check": "check that a file is sound; the exit code is 5 if it is not",
+        "scrub": "read all content in the background, to find damage early",
         "version": "show the version of sqlfs and of its file format",
     }
 )

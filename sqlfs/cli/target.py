@@ -149,6 +149,26 @@ def _enter(
         return files
 
 
+def unlocked(store: Store, named: str | None, arguments: argparse.Namespace) -> ExitStack:
+    """Hold open the volume that is named, or that a passphrase is given for: what looks at a file
+    as a whole sees what is unlocked."""
+    held = ExitStack()
+    volumes = store.volumes()
+    if named is not None or (passphrase_source(arguments).is_given and volumes):
+        volume = chosen_volume(store, named)
+        passphrase = passphrase_of(volume, arguments)
+        held.enter_context(store.mount(volume.name, passphrase, read_only=True, door=DOOR))
+    return held
+
+
+def locked_volumes(store: Store) -> list[str]:
+    """The names of those that nobody has unlocked."""
+    opened = {mount.volume for mount in store.mounts()}
+    return [
+        volume.name for volume in store.volumes() if volume.encrypted and volume.name not in opened
+    ]
+
+
 def chosen_volume(store: Store, named: str | None) -> VolumeInfo:
     """The volume called `named`, or the only one.  Raises NoSuchVolume, UsageError."""
     volumes = store.volumes()

@@ -1,7 +1,8 @@
-"""What a check found wrong."""
+"""What a check found wrong, and how far it is."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -15,3 +16,8 @@ class Finding:
     check: str
     what: str
     message: str
+
+
+Progress = Callable[[str, int, int], None]
+"""Called now and then with what is being looked at, how much of it is done, and how much there is:
+rows, or pieces of content."""

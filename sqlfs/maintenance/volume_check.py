@@ -1,196 +1,247 @@
 """Checking one unlocked volume: what only its key can see.
 
-Runs under the store's lock, after everything in memory was flushed.
+Each page of rows is judged by what is there at that moment, so that changes between two pages are
+no findings.  What depends on many rows at once is looked at again before it is said.
 """
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 from sqlfs.chunks import Reference
 from sqlfs.crypto import Purpose
-from sqlfs.errors import SqlfsError
+from sqlfs.errors import Corrupt, SqlfsError
 from sqlfs.maintenance.findings import Finding
-from sqlfs.namespace import NodeRecord, check_name, decode_node
-from sqlfs.store import Tally
-from sqlfs.types import VolumeUsage
+from sqlfs.maintenance.idset import IdSet
+from sqlfs.maintenance.pace import Pace
+from sqlfs.maintenance.references import References
+from sqlfs.namespace import NodeRecord, check_stored_name, check_stored_xattr, decode_node
+from sqlfs.store import greatest_key
 from sqlfs.volume.opened import OpenVolume
 
-_PAGE = 512
+_PAGE: Final = 512
+_DIRECTORY_PAGE: Final = 32
+
+Row = tuple[Any, ...]
 
 
 class VolumeCheck:
     """One pass over a volume.  `references` counts what names each piece, over all volumes of a
-    key domain; `names` counts what leads to each node."""
+    key domain."""
 
-    def __init__(self, volume: OpenVolume, references: Tally, *, deep: bool) -> None:
+    def __init__(self, volume: OpenVolume, references: References, pace: Pace) -> None:
         self._volume = volume
         self._references = references
-        self._deep = deep
-        self._names = Tally()
-        self._subdirectories = Tally()
-        self._with_xattrs = Tally()
+        self._pace = pace
+        self._directories = IdSet()
+        self._roots: list[Reference] = []  # of the content of the page's nodes
 
     def run(self) -> Iterator[Finding]:
-        try:
-            yield from self._edges()
-            yield from self._xattrs()
-            yield from self._nodes()
-            yield from self._atimes()
-            yield from self._reclaim()
-        finally:
-            for tally in (self._names, self._subdirectories, self._with_xattrs):
-                tally.close()
+        yield from self._nodes()
+        yield from self._links()
+        yield from self._rows("names", "edge_all", self._edge)
+        yield from self._rows("attributes", "xattr_all_nodes", self._xattr)
+        yield from self._rows("access times", "atime_page", self._atime)
+        yield from self._reclaim()
 
-    # --- rows ---
+    # --- nodes ---
 
-    def _edges(self) -> Iterator[Finding]:
-        volume, last = self._volume, 0
-        sealer, uuid = volume.sealer, volume.info.uuid
-        while rows := volume.db.rows("edge_all", volume.info.id, last, _PAGE):
-            for id_, parent, tag, child, since, generation, sealed in rows:
-                self._names.add(_key(child))
-                aad = (uuid, parent, id_, child, since)
+    def _nodes(self) -> Iterator[Finding]:
+        volume = self._volume
+        before, size = (volume.usage.bytes, volume.resized), 0
+
+        def node(row: Row) -> Iterator[Finding]:
+            nonlocal size
+            record = self._decoded(row)
+            if stat.S_ISREG(record.mode):
+                size += record.size
+            if record.root is not None:
+                self._roots.append(record.root)
+            yield from self._node(record, names=row[4], has_xattrs=bool(row[5]))
+
+        yield from self._rows("nodes", "node_check", node)
+        with self._pace.page():
+            nodes = self._count("node_count")
+            counted = volume.usage
+        if counted.nodes != nodes:
+            yield self._counter("nodes", counted.nodes, nodes)
+        # While sizes change, their sum belongs to no moment.
+        if before == (counted.bytes, volume.resized) and counted.bytes != size:
+            yield self._counter("bytes", counted.bytes, size)
+
+    def _decoded(self, row: Row) -> NodeRecord:
+        id_, since, generation, sealed, *_ = row
+        rows = self._volume.rows
+        body = rows.open(Purpose.NODE, (rows.uuid, id_, since), generation, sealed, f"node {id_}")
+        return decode_node(id_, since, body)
+
+    def _node(self, record: NodeRecord, *, names: int, has_xattrs: bool) -> Iterator[Finding]:
+        what = f"node {record.id}"
+        if stat.S_ISDIR(record.mode):
+            self._directories.add(record.id)
+            if names > 1:
+                yield self._finding("directory_names", what, f"is a directory with {names} names")
+        elif record.nlink != names:
+            yield self._link_count(record, names)
+        if record.has_xattrs != has_xattrs:
+            yield self._finding("xattr_flag", what, "says wrongly whether it has xattrs")
+        if record.root is not None and not stat.S_ISREG(record.mode):
+            yield self._finding("content_kind", what, "has content, and is no regular file")
+
+    def _counter(self, of: str, counted: int, there: int) -> Finding:
+        return self._finding(
+            "counters",
+            f"volume {self._volume.info.name!r}",
+            f"counts {counted} {of} where there are {there}",
+        )
+
+    # --- links of directories ---
+
+    def _links(self) -> Iterator[Finding]:
+        page: list[int] = []
+        for node in self._directories:
+            page.append(node)
+            if len(page) == _DIRECTORY_PAGE:
+                yield from self._link_page(page)
+                page = []
+        yield from self._link_page(page)
+
+    def _link_page(self, page: list[int]) -> list[Finding]:
+        found: list[Finding] = []
+        with self._pace.page():
+            for node in page:
                 try:
-                    name = volume.rows.open(
-                        Purpose.NAME, aad, generation, sealed, f"name of edge {id_}"
-                    )
-                    check_name(name)
-                except SqlfsError as error:
-                    yield self._finding("edge_sealed", f"edge {id_}", error.message)
-                    continue
-                if sealer.name_tag(parent, name) != tag:
-                    yield self._finding(
-                        "edge_tag", f"edge {id_}", "is filed under another name than its own"
-                    )
-                if self._is_directory(child):
-                    self._subdirectories.add(_key(parent))
-            last = rows[-1][0]
+                    record = self._volume.nodes.get(node)
+                    if not stat.S_ISDIR(record.mode):
+                        continue
+                    if record.nlink != self._expected_links(record, self._directories.__contains__):
+                        expected = self._expected_links(record, self._is_directory)
+                        if record.nlink != expected:
+                            found.append(self._link_count(record, expected))
+                except SqlfsError:
+                    continue  # removed meanwhile, or told of with the nodes
+        return found
+
+    def _expected_links(self, record: NodeRecord, is_directory: Callable[[int], bool]) -> int:
+        volume = self._volume
+        if record.id != volume.info.root and not volume.edges.count_to(record.id):
+            return 0
+        children = volume.db.raw_rows("edge_children", record.id)
+        return 2 + sum(type(child) is int and is_directory(child) for (child,) in children)
 
     def _is_directory(self, node: int) -> bool:
         try:
             return stat.S_ISDIR(self._volume.nodes.get(node).mode)
         except SqlfsError:
-            return False  # reported with the nodes
+            return False  # told of with the nodes
 
-    def _xattrs(self) -> Iterator[Finding]:
-        volume = self._volume
-        sealer, uuid = volume.sealer, volume.info.uuid
-        last: tuple[int, bytes] = (0, b"")
-        while rows := volume.db.rows("xattr_all_nodes", volume.info.id, *last, _PAGE):
-            for node, tag, since, generation, sealed in rows:
-                self._with_xattrs.add(_key(node))
-                what = f"extended attribute of node {node}"
-                try:
-                    aad = (uuid, node, tag, since)
-                    body = volume.rows.open(Purpose.XATTR, aad, generation, sealed, what)
-                except SqlfsError as error:
-                    yield self._finding("xattr_sealed", f"node {node}", error.message)
-                    continue
-                if sealer.xattr_tag(node, body[1 : 1 + (body or b"\0")[0]]) != tag:
-                    yield self._finding("xattr_tag", f"node {node}", f"{what} is misfiled")
-            last = rows[-1][0], rows[-1][1]
+    def _link_count(self, record: NodeRecord, expected: int) -> Finding:
+        return self._finding(
+            "link_count",
+            f"node {record.id}",
+            f"says that it has {record.nlink} links, and has {expected}",
+        )
 
-    def _nodes(self) -> Iterator[Finding]:
-        volume, last = self._volume, 0
-        nodes, size = 0, 0
-        while rows := volume.db.rows("node_page", volume.info.id, last, _PAGE):
-            for id_, since, generation, sealed in rows:
-                nodes += 1
-                what, aad = f"node {id_}", (volume.info.uuid, id_, since)
-                try:
-                    body = volume.rows.open(Purpose.NODE, aad, generation, sealed, what)
-                    record = decode_node(id_, since, body)
-                except SqlfsError as error:
-                    yield self._finding("node_sealed", what, error.message)
-                    continue
-                size += record.size if stat.S_ISREG(record.mode) else 0
-                yield from self._node(record)
-            last = rows[-1][0]
-        if volume.usage != VolumeUsage(nodes, size):
-            yield self._finding(
-                "counters",
-                f"volume {volume.info.name!r}",
-                f"counts {volume.usage.nodes} nodes and {volume.usage.bytes} bytes where there"
-                f" are {nodes} and {size}",
-            )
+    # --- names, attributes, access times ---
 
-    def _node(self, record: NodeRecord) -> Iterator[Finding]:
-        what = f"node {record.id}"
-        names = self._names.get(_key(record.id))
-        expected = names
-        if stat.S_ISDIR(record.mode):
-            placed = names or record.id == self._volume.info.root
-            expected = 2 + self._subdirectories.get(_key(record.id)) if placed else 0
-            if names > 1:
-                yield self._finding("directory_names", what, f"is a directory with {names} names")
-        if record.nlink != expected:
-            yield self._finding(
-                "link_count", what, f"says that it has {record.nlink} links, and has {expected}"
-            )
-        if record.has_xattrs != bool(self._with_xattrs.get(_key(record.id))):
-            yield self._finding("xattr_flag", what, "says wrongly whether it has xattrs")
-        if record.root is not None:
-            if not stat.S_ISREG(record.mode):
-                yield self._finding("content_kind", what, "has content, and is no regular file")
-            yield from self._content(record.root, what)
+    def _edge(self, row: Row) -> Iterator[Finding]:
+        id_, parent, tag, child, since, generation, sealed = row
+        rows = self._volume.rows
+        aad, what = (rows.uuid, parent, id_, child, since), f"name of edge {id_}"
+        name = rows.open(Purpose.NAME, aad, generation, sealed, what)
+        check_stored_name(name)
+        if rows.sealer.name_tag(parent, name) != tag:
+            message = "is filed under another name than its own"
+            yield self._finding("edge_tag", f"edge {id_}", message)
 
-    def _atimes(self) -> Iterator[Finding]:
-        volume, last = self._volume, 0
-        while rows := volume.db.rows("atime_page", volume.info.id, last, _PAGE):
-            for node, generation, sealed in rows:
-                aad, what = (volume.info.uuid, node), f"access time of node {node}"
-                try:
-                    volume.rows.open(Purpose.ATIME, aad, generation, sealed, what)
-                except SqlfsError as error:
-                    yield self._finding("atime_sealed", f"node {node}", error.message)
-            last = rows[-1][0]
+    def _xattr(self, row: Row) -> Iterator[Finding]:
+        node, tag, since, generation, sealed = row
+        rows, what = self._volume.rows, f"extended attribute of node {node}"
+        body = rows.open(Purpose.XATTR, (rows.uuid, node, tag, since), generation, sealed, what)
+        name, _ = check_stored_xattr(body, what)
+        if rows.sealer.xattr_tag(node, name) != tag:
+            yield self._finding("xattr_tag", f"node {node}", f"{what} is misfiled")
+
+    def _atime(self, row: Row) -> Iterator[Finding]:
+        node, generation, sealed = row
+        rows, what = self._volume.rows, f"access time of node {node}"
+        rows.open(Purpose.ATIME, (rows.uuid, node), generation, sealed, what)
+        yield from ()
 
     # --- content ---
 
-    def _content(self, reference: Reference, owner: str) -> Iterator[Finding]:
-        """Count one reference; look beneath it when it is the first."""
-        self._references.add(reference.digest)
-        if self._references.get(reference.digest) > 1:
-            return
-        pool = self._volume.pool
-        try:
-            if reference.level:
-                for entry in pool.entries(reference):
-                    if entry is not None:
-                        yield from self._content(entry, owner)
-            elif self._deep:
-                pool.read(reference)
-        except SqlfsError as error:
-            yield self._finding("content", owner, error.message)
-
     def _reclaim(self) -> Iterator[Finding]:
-        try:
-            for reference in self._volume.pool.reclaim_queue():
-                yield from self._content(reference, "the reclaim queue")
-        except SqlfsError as error:
-            yield self._finding("reclaim_sealed", "the reclaim queue", error.message)
+        def waiting(row: Row) -> Iterator[Finding]:
+            self._roots.append(self._volume.pool.decode_reclaim(*row))
+            yield from ()
+
+        yield from self._rows("reclaim queue", "reclaim_all", waiting)
+
+    def _follow(self) -> None:
+        """Count the references of a page's content, and those beneath each that is met first."""
+        todo, self._roots = self._roots, []
+        pool, references = self._volume.pool, self._references
+        while todo:
+            reference = todo.pop()
+            if references.add(reference):
+                try:
+                    todo += [entry for entry in pool.entries(reference) if entry is not None]
+                except Corrupt as error:
+                    if not references.has_moved(reference.digest):
+                        references.damaged[reference.digest] = error.message
+
+    # --- pages ---
+
+    def _rows(
+        self, called: str, statement: str, judge: Callable[[Row], Iterator[Finding]]
+    ) -> Iterator[Finding]:
+        """Have `judge` look at each row of the volume that a paged statement returns."""
+        kind, keys, sealed, table = _KINDS[statement]
+        self._pace.begin(called, self._total(statement))
+        last: Row = (0, b"")[:keys]
+        # What comes later is for the next check: others may be faster than this one.
+        end = greatest_key(self._volume.db, table)
+        while last[0] <= end:
+            found: list[Finding] = []
+            with self._pace.page():
+                page = self._volume.db.raw_rows(statement, self._volume.info.id, *last, _PAGE)
+                for row in page:
+                    damage = self._volume.db.damage(statement, row)
+                    try:
+                        if damage is not None:
+                            raise Corrupt(damage)
+                        found += judge(row)
+                    except SqlfsError as error:
+                        what = kind.format(row[0])
+                        found.append(self._finding(sealed, what, error.message))
+            yield from found
+            self._follow()
+            if not page:
+                break
+            last = page[-1][:keys]
+            self._pace.advance(len(page))
+
+    def _total(self, statement: str) -> int:
+        # A volume has about as many names as nodes; of the rest there is little.
+        return self._count("node_count") if statement in ("node_check", "edge_all") else 0
+
+    def _count(self, statement: str) -> int:
+        row = self._volume.db.row(statement, self._volume.info.id)
+        return int(row[0]) if row is not None else 0
 
     def _finding(self, check: str, what: str, message: str) -> Finding:
         volume = f"volume {self._volume.info.name!r}"
         return Finding(check, what if what == volume else f"{what} of {volume}", message)
 
 
-def check_counts(volume: OpenVolume, references: Tally) -> Iterator[Finding]:
-    """Compare the counts of a key domain's chunks with the references that were met."""
-    last = 0
-    while rows := volume.db.rows("chunk_page", volume.domain, last, _PAGE):
-        for id_, digest, refs in rows:
-            seen = references.get(digest)
-            if seen != refs:
-                yield Finding(
-                    "reference_count",
-                    f"chunk {bytes(digest).hex()[:16]} (row {id_})",
-                    f"counts {refs} references where there are {seen}",
-                )
-        last = rows[-1][0]
-
-
-def _key(node: int) -> bytes:
-    return node.to_bytes(8, "big", signed=True)
+# By statement: what a row is called, how many columns its key has, what damage to it is called, and
+# its table.
+_KINDS: Final = {
+    "node_check": ("node {}", 1, "node_sealed", "node"),
+    "edge_all": ("edge {}", 1, "edge_sealed", "edge"),
+    "xattr_all_nodes": ("node {}", 2, "xattr_sealed", "xattr"),
+    "atime_page": ("node {}", 1, "atime_sealed", "atime"),
+    "reclaim_all": ("the reclaim queue", 1, "reclaim_sealed", "reclaim"),
+}

@@ -117,9 +117,14 @@ class XattrTable:
         what = f"extended attribute of node {node}"
         aad = (rows.uuid, node, tag, since)
         body = rows.open(Purpose.XATTR, aad, generation, sealed, what)
-        if not body or len(body) < 1 + body[0]:
-            raise Corrupt(f"{what}: row too short")
-        return body[1 : 1 + body[0]], body[1 + body[0] :]
+        return check_stored_xattr(body, what)
+
+
+def check_stored_xattr(body: bytes, what: str) -> tuple[bytes, bytes]:
+    """Name and value of what a row holds.  Raises Corrupt."""
+    if not body or len(body) < 1 + body[0]:
+        raise Corrupt(f"{what}: row too short")
+    return body[1 : 1 + body[0]], body[1 + body[0] :]
 
 
 def check_value(name: bytes, value: bytes) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from sqlfs.crypto import KdfParameters, KeySlot
 from sqlfs.errors import ConnectionLost, InputOutput, NotSupported, SqlfsError
 from sqlfs.limits import IO_BYTES_MAX
-from sqlfs.maintenance import Finding, check_file
+from sqlfs.maintenance import CheckProgress, Finding, ScrubStatus, Upkeep
 from sqlfs.owner.codec import encode_error
 from sqlfs.owner.frames import REQUEST_BYTES_MAX, Malformed, pack, receive, send
 from sqlfs.owner.hearing import HEARD_S_MAX, Hearing
@@ -48,6 +48,7 @@ class Clients(Protocol):
     """What a connection needs of the server that accepted it."""
 
     file: VolumeFile
+    upkeep: Upkeep
 
     def add(self, served: Served) -> None: ...
 
@@ -185,7 +186,19 @@ class Client:
         self._file.checkpoint()
 
     def check(self, deep: bool) -> list[Finding]:
-        return check_file(self._file, deep=deep)
+        return self._clients.upkeep.check(deep=deep)
+
+    def check_progress(self) -> CheckProgress:
+        return self._clients.upkeep.progress
+
+    def scrub_start(self, rate: int) -> ScrubStatus:
+        return self._clients.upkeep.scrub.start(max(0, rate))
+
+    def scrub_stop(self) -> ScrubStatus:
+        return self._clients.upkeep.scrub.stop()
+
+    def scrub_status(self) -> ScrubStatus:
+        return self._clients.upkeep.scrub.status()
 
     def unmount(self, mountpoints: list[str]) -> bool:
         # The answer goes first: the owner may be gone before it could follow.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlfs.crypto import KdfParameters
 from sqlfs.limits import CHUNK_BYTES_DEFAULT
-from sqlfs.maintenance import Finding, check_file
+from sqlfs.maintenance import RATE_DEFAULT, Finding, Progress, ScrubStatus
 from sqlfs.owner.rendezvous import spellings
 from sqlfs.owner.server import Server
 from sqlfs.owner.store import Passphrase, Store, as_bytes
@@ -111,8 +111,17 @@ class DirectStore(Store):
     def checkpoint(self) -> None:
         self._file.checkpoint()
 
-    def check(self, *, deep: bool = False) -> list[Finding]:
-        return check_file(self._file, deep=deep)
+    def check(self, *, deep: bool = False, progress: Progress | None = None) -> list[Finding]:
+        return self._server.upkeep.check(deep=deep, progress=progress)
+
+    def scrub_start(self, rate: int = RATE_DEFAULT) -> ScrubStatus:
+        return self._server.upkeep.scrub.start(rate)
+
+    def scrub_stop(self) -> ScrubStatus:
+        return self._server.upkeep.scrub.stop()
+
+    def scrub_status(self) -> ScrubStatus:
+        return self._server.upkeep.scrub.status()
 
     def unmount(self, where: str) -> None:
         end = self._server.end_mount(spellings(where))
@@ -130,6 +139,7 @@ class DirectStore(Store):
     def _close(self) -> None:
         self._closed = True
         atexit.unregister(self.close)
+        self._server.upkeep.stop()
         self._server.stop()
         self._file.close()
         self._server.end()

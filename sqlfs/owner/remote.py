@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Final
 
 from sqlfs.crypto import KdfParameters, derive_kek
 from sqlfs.errors import NoPassphraseNeeded, ReadOnly, SqlfsError, WrongPassphrase
 from sqlfs.limits import CHUNK_BYTES_DEFAULT
-from sqlfs.maintenance import Finding
+from sqlfs.maintenance import RATE_DEFAULT, Finding, Progress, ScrubStatus
 from sqlfs.owner.channel import Channel, Farewell, proxied
 from sqlfs.owner.remote_session import RemoteSession
 from sqlfs.owner.rendezvous import spellings
@@ -23,6 +24,8 @@ from sqlfs.volume.session import Session
 
 # Between two looks whether a mount has ended.
 _LOOK_S: Final = 0.02
+# Between two looks how far a check is.
+_PROGRESS_S: Final = 0.2
 
 
 class _Owner:
@@ -41,6 +44,10 @@ class _Owner:
     info = proxied(Control.info)
     checkpoint = proxied(Control.checkpoint)
     check = proxied(Control.check)
+    check_progress = proxied(Control.check_progress)
+    scrub_start = proxied(Control.scrub_start)
+    scrub_stop = proxied(Control.scrub_stop)
+    scrub_status = proxied(Control.scrub_status)
     unmount = proxied(Control.unmount)
 
     def _channel_for(self, verb: str) -> Channel:
@@ -164,8 +171,33 @@ class RemoteStore(Store):
     def checkpoint(self) -> None:
         self._owner.checkpoint()
 
-    def check(self, *, deep: bool = False) -> list[Finding]:
-        return self._owner.check(deep)
+    def check(self, *, deep: bool = False, progress: Progress | None = None) -> list[Finding]:
+        if progress is None:
+            return self._owner.check(deep)
+        # The check keeps a connection waiting; how far it is comes on another one.
+        channel = self._channel.another()
+        try:
+            with ThreadPoolExecutor(1) as thread:
+                checking = thread.submit(_Owner(channel).check, deep)
+                try:
+                    while not wait([checking], _PROGRESS_S).done:
+                        state = self._owner.check_progress()
+                        progress(state.what, state.done, state.total)
+                except BaseException:
+                    channel.end()  # interrupted: the thread need not wait for the answer
+                    raise
+                return checking.result()
+        finally:
+            channel.close()
+
+    def scrub_start(self, rate: int = RATE_DEFAULT) -> ScrubStatus:
+        return self._owner.scrub_start(rate)
+
+    def scrub_stop(self) -> ScrubStatus:
+        return self._owner.scrub_stop()
+
+    def scrub_status(self) -> ScrubStatus:
+        return self._owner.scrub_status()
 
     def unmount(self, where: str) -> None:
         mountpoints = spellings(where)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from sqlfs.errors import InUse, NotFound, NotSupported, PeerRefused, SqlfsError, WrongPassphrase
+from sqlfs.maintenance import Upkeep
 from sqlfs.owner import rendezvous
 from sqlfs.owner.client import Client, UnmountCallback
 from sqlfs.owner.codec import encode_error
@@ -42,6 +43,7 @@ class Server:
 
     def __init__(self, file: VolumeFile) -> None:
         self.file = file
+        self.upkeep = Upkeep(file)
         self._lock = threading.Lock()
         self._clients: dict[Client, threading.Thread] = {}
         self._served: list[Served] = []

@@ -11,7 +11,7 @@ from typing import Self
 from sqlfs.crypto import KdfParameters
 from sqlfs.errors import Invalid, NoSuchVolume
 from sqlfs.limits import CHUNK_BYTES_DEFAULT
-from sqlfs.maintenance import Finding
+from sqlfs.maintenance import RATE_DEFAULT, Finding, Progress, ScrubStatus
 from sqlfs.types import MountInfo, Quota, VolumeInfo, VolumeUsage
 from sqlfs.volume.files import FileSystem
 from sqlfs.volume.session import Session
@@ -107,9 +107,22 @@ class Store(ABC):
         """Bring everything that is durable from the log into the file."""
 
     @abstractmethod
-    def check(self, *, deep: bool = False) -> list[Finding]:
+    def check(self, *, deep: bool = False, progress: Progress | None = None) -> list[Finding]:
         """What is wrong with the file; empty when it is sound.  Encrypted volumes are checked
-        whole while a session has them unlocked; `deep` reads all content too."""
+        whole while a session has them unlocked; `deep` reads all content too.  `progress` is called
+        now and then."""
+
+    @abstractmethod
+    def scrub_start(self, rate: int = RATE_DEFAULT) -> ScrubStatus:
+        """Have the owner read all content of the unlocked volumes in the background, at most `rate`
+        bytes per second (0: no limit), from where it was stopped; what is damaged is told in the
+        owner's log and in the status."""
+
+    @abstractmethod
+    def scrub_stop(self) -> ScrubStatus: ...
+
+    @abstractmethod
+    def scrub_status(self) -> ScrubStatus: ...
 
     @abstractmethod
     def unmount(self, where: str) -> None:

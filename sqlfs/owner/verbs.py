@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, get_type_hints
 
 from sqlfs.crypto import KdfParameters, KeySlot
-from sqlfs.maintenance import Finding
+from sqlfs.maintenance import CheckProgress, Finding, ScrubStatus
 from sqlfs.owner.codec import Codec, codec_of
 from sqlfs.owner.frames import Malformed
 from sqlfs.types import Change, MountInfo, Quota, VolumeInfo, VolumeUsage
@@ -91,6 +91,14 @@ class Control(Protocol):
     def checkpoint(self) -> None: ...
 
     def check(self, deep: bool) -> list[Finding]: ...
+
+    def check_progress(self) -> CheckProgress: ...
+
+    def scrub_start(self, rate: int) -> ScrubStatus: ...
+
+    def scrub_stop(self) -> ScrubStatus: ...
+
+    def scrub_status(self) -> ScrubStatus: ...
 
     def unmount(self, mountpoints: list[str]) -> bool:
         """End the mount at one of `mountpoints` (the same one, spelt differently).  True if it is

@@ -2,13 +2,21 @@
 
 from sqlfs.store.database import Database
 from sqlfs.store.ids import IdSource
-from sqlfs.store.inspection import structure_findings, violations
+from sqlfs.store.inspection import (
+    LARGE_TABLE,
+    free_list_findings,
+    greatest_key,
+    structure_findings,
+    table_names,
+    violations,
+)
 from sqlfs.store.opening import Opened, create_file, open_file
 from sqlfs.store.statements import checks, sql_folder
 from sqlfs.store.tally import Tally
 from sqlfs.store.watch import OpenWatch
 
 __all__ = [
+    "LARGE_TABLE",
     "Database",
     "IdSource",
     "OpenWatch",
@@ -16,8 +24,11 @@ __all__ = [
     "Tally",
     "checks",
     "create_file",
+    "free_list_findings",
+    "greatest_key",
     "open_file",
     "sql_folder",
     "structure_findings",
+    "table_names",
     "violations",
 ]

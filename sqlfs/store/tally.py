@@ -26,6 +26,11 @@ class Tally:
         rows = self._connection.execute(self._statements["tally_get"], (key,)).fetchall()
         return int(str(rows[0][0])) if rows else 0
 
+    def within(self, above: bytes, below: bytes, limit: int) -> list[tuple[bytes, int]]:
+        """Up to `limit` keys between the two, in order, and how often each was added."""
+        rows = self._connection.execute(self._statements["tally_within"], (above, below, limit))
+        return [(bytes(key), int(seen)) for key, seen in rows]
+
     def total(self) -> int:
         """All additions together."""
         return int(str(self._connection.execute(self._statements["tally_total"]).fetchall()[0][0]))

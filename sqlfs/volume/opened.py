@@ -111,6 +111,7 @@ class OpenVolume:
         self.subscriptions: list[Subscription] = []
         self.usage = VolumeUsage(0, 0)
         self.quota = row.check(sealer)
+        self.resized = 0  # how often the sum of sizes changed
         self._stored_usage: VolumeUsage | None = None
         self._kept: dict[int, NodeRecord] = {}  # orphans
         self._linkable: set[int] = set()  # of them, those that may still get their first name
@@ -216,6 +217,7 @@ class OpenVolume:
 
     def count(self, *, nodes: int = 0, size: int = 0) -> None:
         """Add to the counters."""
+        self.resized += size != 0
         self.usage = VolumeUsage(self.usage.nodes + nodes, self.usage.bytes + size)
 
     # --- users of nodes ---
