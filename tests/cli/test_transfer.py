@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -36,8 +37,8 @@ def test_a_tree_comes_out_as_it_went_in(shared_file: Path, tree: Path, tmp_path:
     os.utime(tree / "folder", ns=(1, 1_234_567_890_123_456_789))
     os.utime(tree / "leads-away", ns=(1, 987_654_321_000_000_001), follow_symlinks=False)
     os.mkfifo(tree / "fifo", 0o600)
-    with socket.socket(socket.AF_UNIX) as listener:
-        os.chdir(tree)  # a path of a socket is short
+    # The path of a socket is short.
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.chdir(tree):
         listener.bind("socket")
     if os.geteuid() == 0:
         os.mknod(tree / "device", stat.S_IFCHR | 0o600, os.makedev(1, 3))

@@ -11,6 +11,7 @@ import pytest
 
 from sqlfs.errors import SqlfsError
 from sqlfs.store import create_file
+from sqlfs.store.io import DataSyncer
 from tests.power.cuts import Cut, Lived, Outcome, outcomes
 from tests.power.history import History
 from tests.power.image import Disk, Image, Mode, materialize
@@ -161,7 +162,7 @@ def test_sqlite_syncs_the_folder_with_the_first_sync_of_a_log(tmp_path: Path) ->
         unix.unregister()
 
 
-class LyingSyncer:
+class LyingSyncer(DataSyncer):
     """A disk that says "done" and did nothing."""
 
     def __init__(self, recorder: Recorder) -> None:
