@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from fuse_driver.handlers import Handlers
@@ -30,9 +31,14 @@ from fuse_driver.kernel.abi import (
 from fuse_driver.kernel.errors import Fault
 from fuse_driver.kernel.requests import Later, Reply, Request, answers
 from fuse_driver.view import View
-from sqlfs.errors import AlreadyExists
+from sqlfs.errors import AlreadyExists, DamagedRange
 from sqlfs.types import Attributes, Caller
 from sqlfs.volume.session import Session
+
+log = logging.getLogger(__name__)
+
+# Ranges that are told of one handle.
+_DAMAGE_TOLD_MAX: Final = 64
 
 # An access time of this age is renewed by any read (a day).
 ATIME_NS_MAX: Final = 24 * 3600 * 1_000_000_000
@@ -41,12 +47,14 @@ ATIME_NS_MAX: Final = 24 * 3600 * 1_000_000_000
 @dataclass(slots=True)
 class OpenFile:
     """What the driver knows of a handle.  Where the session's handle appends, `in_place` is
-    another one for what must not be appended, once there was such a thing."""
+    another one for what must not be appended, once there was such a thing.  `damage`: what could
+    not be read and was told already."""
 
     node: int
     durable_writes: bool
     appends: bool
     in_place: int | None = None
+    damage: set[str] = field(default_factory=set)
 
 
 class FileHandlers(Handlers):
@@ -168,7 +176,17 @@ class FileHandlers(Handlers):
     @answers(Opcode.READ)
     def read(self, request: Request) -> Reply:
         handle, offset, size, _ = request.fields(READ_IN)
-        return self._session.read(handle, offset, size)
+        try:
+            return self._session.read(handle, offset, size)
+        except DamagedRange as error:
+            self._tell_damage(self._open_files[handle], error.message)
+            raise Fault(errno.EIO) from error
+
+    def _tell_damage(self, open_file: OpenFile, message: str) -> None:
+        """Once for each handle and range: the kernel asks for a page after the other."""
+        if message not in open_file.damage and len(open_file.damage) < _DAMAGE_TOLD_MAX:
+            open_file.damage.add(message)
+            log.error("%s", message)
 
     @answers(Opcode.WRITE)
     def write(self, request: Request) -> Reply | Later:

@@ -157,6 +157,10 @@ class Corrupt(StoreError):
     default_errno = errno.EIO
 
 
+class DamagedRange(Corrupt):
+    """Some bytes of a file can't be read; the message says which.  All others can."""
+
+
 class MissingLog(StoreError):
     """The file says that a log belongs to it, and that log is not there."""
 

@@ -13,7 +13,7 @@ from sqlfs.content import extent, tree
 from sqlfs.content.overlay import Overlay, is_zero
 from sqlfs.content.sealing import SealWorkers
 from sqlfs.content.splice import FAR, Part, splice
-from sqlfs.errors import FileTooBig, Invalid
+from sqlfs.errors import Corrupt, DamagedRange, FileTooBig, Invalid
 from sqlfs.limits import FILE_BYTES_MAX, INLINE_BYTES_MAX
 from sqlfs.namespace import NodeRecord
 
@@ -43,7 +43,7 @@ class Body:
     # --- reading ---
 
     def read(self, offset: int, size: int) -> bytes:
-        """Up to `size` bytes; fewer at the end of the file only.  Raises Corrupt."""
+        """Up to `size` bytes; fewer at the end of the file only.  Raises DamagedRange."""
         end = min(offset + size, self.record.size)
         if offset >= end:
             return b""
@@ -51,7 +51,10 @@ class Body:
         while offset < end:
             index, start = divmod(offset, self._chunk_size)
             stop = min(self._chunk_size, start + end - offset)
-            slot = self._slot(index)
+            try:
+                slot = self._slot(index)
+            except Corrupt as error:
+                raise self._damaged(index, error) from error
             piece = memoryview(slot)[start:stop]
             parts.append(piece)
             if len(piece) < stop - start:
@@ -59,6 +62,14 @@ class Body:
             offset += stop - start
         # A bytearray under a memoryview can't grow: copy before the lock is released.
         return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
+
+    def _damaged(self, index: int, why: Corrupt) -> DamagedRange:
+        first, behind = index, index + 1
+        if self.record.root is not None and index not in self._over.landed:
+            first, behind = tree.damaged_span(self._pool, self.record.root, index)
+        start = first * self._chunk_size
+        end = max(start + 1, min(behind * self._chunk_size, self.record.size))
+        return DamagedRange(f"bytes {start} to {end - 1}: {why.message}")
 
     def data_bytes(self) -> int:
         """Bytes of the content, flushed or not, holes not counted."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sqlfs.chunks import ChunkPool, Reference
+from sqlfs.errors import Corrupt
 from sqlfs.limits import MANIFEST_FANOUT
 
 Changes = Mapping[int, Reference | None]  # chunk number -> what is there now; None is a hole
@@ -35,6 +36,23 @@ def find(pool: ChunkPool, root: Reference | None, index: int, level: int = 0) ->
         entries = pool.entries(at)
         at = entries[slot] if slot < len(entries) else None
     return at
+
+
+def damaged_span(pool: ChunkPool, root: Reference, index: int) -> tuple[int, int]:
+    """Where chunk `index` can't be read: the chunks, first and behind the last, that lie beneath
+    the same damage."""
+    at: Reference | None = root
+    first = 0
+    while at is not None and at.level:
+        width = MANIFEST_FANOUT ** (at.level - 1)
+        try:
+            entries = pool.entries(at)
+        except Corrupt:
+            return first, first + width * MANIFEST_FANOUT
+        slot = (index - first) // width
+        first += slot * width
+        at = entries[slot] if slot < len(entries) else None
+    return index, index + 1
 
 
 def walk(pool: ChunkPool, root: Reference | None) -> Iterator[Reference]:

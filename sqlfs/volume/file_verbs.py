@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 import stat
 
-from sqlfs.errors import BadHandle, Invalid, IsADirectory, ReadOnly, SymlinkLoop, WouldBlock
+from sqlfs.errors import (
+    BadHandle,
+    DamagedRange,
+    Invalid,
+    IsADirectory,
+    ReadOnly,
+    SymlinkLoop,
+    WouldBlock,
+)
 from sqlfs.namespace import NodeRecord, clock
 from sqlfs.types import Attributes, Caller, Change, ChangeKind
 from sqlfs.volume.name_verbs import NameVerbs, placed
@@ -71,7 +79,11 @@ class FileVerbs(NameVerbs):
                 raise Invalid(f"no {size} bytes can be read from {offset}")
             if not file.flags & os.O_NOATIME:
                 self._accessed(file.record)
-            return volume.body(file.record).read(offset, size)
+            try:
+                return volume.body(file.record).read(offset, size)
+            except DamagedRange as error:
+                called = volume.called(file.record.id)
+                raise DamagedRange(f"{called}, {error.message}") from error
 
     def write(self, handle: int, offset: int, data: bytes) -> int:
         with self._changing(len(data)) as changes:

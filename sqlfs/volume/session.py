@@ -129,7 +129,8 @@ class Session(Protocol):
     def open(self, node: int, flags: int) -> int:
         """A handle.  O_TRUNC is honoured; O_SYNC and O_DSYNC make each write durable."""
 
-    def read(self, handle: int, offset: int, size: int) -> bytes: ...
+    def read(self, handle: int, offset: int, size: int) -> bytes:
+        """Up to `size` bytes; fewer at the end of the file only.  Raises DamagedRange."""
 
     def write(self, handle: int, offset: int, data: bytes) -> int:
         """All of `data` at `offset` (at the end for an O_APPEND handle); returns its length."""
