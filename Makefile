@@ -1,7 +1,7 @@
 # make run    a volume, mounted and ready to be tried
 # make test   everything that must hold: style, types, tests
 # make soak   the tests that go on for as long as they are let: power cuts, kills, mutants, crowds
-# make bench  how fast a mounted volume is beside a plain directory
+# make bench  how fast a mounted volume is beside its peers and a plain directory
 # make lint   style and types only
 # make clean  away with all that was made here, but never with a volume
 

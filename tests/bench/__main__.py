@@ -1,141 +1,133 @@
-"""`python -m tests.bench [DIRECTORY]`: a mounted volume against a plain directory, as ratios.
-
-Both lie in one temporary folder below DIRECTORY (default: the system's).  Rounds alternate between
-the two, so that whatever else the machine does meanwhile meets both; medians are compared.  Writing
-a large file includes its fsync.  Before it is read, it and the volume file leave the kernel's
-cache; what the mount itself remembers stays, as it would in use.
-"""
+"""`python -m tests.bench`: measure, and print a table."""
 
 from __future__ import annotations
 
+import argparse
 import os
-import subprocess
+import signal
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from statistics import median
+from typing import TypeVar
 
 from rich.console import Console
-from rich.table import Table
 
-ROUNDS = 5
-LARGE_BYTES = 64 * 1024 * 1024
-BLOCK_BYTES = 1024 * 1024
-SMALL_FILES = 500
-DURABLE_FILES = 50
-SMALL_BYTES = 2048
-MOUNT_S_MAX = 30.0
+from tests.bench import catalogue, machine, python_api, report, scale
+from tests.bench.backing import backing
+from tests.bench.installing import install_packages
+from tests.bench.peers import FromDebian
+from tests.bench.rounds import Contest, Row
+from tests.bench.subject import Root, Subject, may_drop_caches
+from tests.bench.workload import QUICK, Sizes, Workload
 
-Measure = Callable[[Path], float]
+Named = TypeVar("Named")
 
-
-def write_large(folder: Path) -> float:
-    """MiB/s of one new file, fsync included; random bytes, so that nothing is deduplicated."""
-    blocks = [os.urandom(BLOCK_BYTES) for _ in range(LARGE_BYTES // BLOCK_BYTES)]
-    started = time.perf_counter()
-    with (folder / "large").open("wb", buffering=0) as file:
-        for block in blocks:
-            file.write(block)
-        os.fsync(file.fileno())
-    return _mib_per_second(started)
-
-
-def read_large(folder: Path) -> float:
-    """MiB/s of the file that write_large left."""
-    for held in (folder / "large", *folder.parent.glob("bench.sqlite*")):
-        _forget(held)
-    started = time.perf_counter()
-    with (folder / "large").open("rb", buffering=0) as file:
-        while file.read(BLOCK_BYTES):
-            pass
-    return _mib_per_second(started)
-
-
-def create_small(folder: Path) -> float:
-    """New small files a second, in a directory of their own, made durable by nobody."""
-    return _create(folder, SMALL_FILES, lambda _: None)
-
-
-def create_durable(folder: Path) -> float:
-    """New small files a second, each with an fsync of its own."""
-    return _create(folder, DURABLE_FILES, os.fsync)
-
-
-def _create(folder: Path, count: int, finish: Callable[[int], None]) -> float:
-    data = [os.urandom(SMALL_BYTES) for _ in range(count)]
-    place = Path(tempfile.mkdtemp(dir=folder))
-    started = time.perf_counter()
-    for number, content in enumerate(data):
-        with (place / str(number)).open("wb", buffering=0) as file:
-            file.write(content)
-            finish(file.fileno())
-    return count / (time.perf_counter() - started)
-
-
-MEASURES: tuple[tuple[str, str, Measure], ...] = (
-    ("write 64 MiB", "MiB/s", write_large),
-    ("read 64 MiB", "MiB/s", read_large),
-    (f"create {SMALL_FILES} files", "files/s", create_small),
-    (f"create and fsync {DURABLE_FILES}", "files/s", create_durable),
-)
-
-
-def _mib_per_second(started: float) -> float:
-    return LARGE_BYTES / 2**20 / (time.perf_counter() - started)
-
-
-def _forget(file: Path) -> None:
-    """Make the kernel drop the pages of `file` that it holds."""
-    with file.open("rb", buffering=0) as opened:
-        os.fsync(opened.fileno())
-        os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-@contextmanager
-def mounted(folder: Path) -> Iterator[Path]:
-    """A new plain volume in `folder`, mounted there too."""
-    mountpoint = folder / "mounted"
-    mountpoint.mkdir()
-    options = ["-f", "--log", str(folder / "log")]
-    command = [sys.executable, "-m", "fuse_driver", *options, str(folder / "bench.sqlite")]
-    with subprocess.Popen([*command, str(mountpoint)], stdout=subprocess.DEVNULL) as driver:
-        try:
-            _wait_until_mounted(mountpoint, driver)
-            yield mountpoint
-        finally:
-            driver.terminate()  # which unmounts, and ends when the file is whole
-
-
-def _wait_until_mounted(mountpoint: Path, driver: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + MOUNT_S_MAX
-    while not mountpoint.is_mount():
-        if driver.poll() is not None or time.monotonic() > deadline:
-            raise SystemExit("bench: the volume could not be mounted")
-        time.sleep(0.01)
-
-
-def compare(volume: Path, plain: Path) -> Iterator[tuple[str, str, float, float]]:
-    """Name, unit, and the medians for the volume and for the plain directory."""
-    for name, unit, measure in MEASURES:
-        rounds = [(measure(volume), measure(plain)) for _ in range(ROUNDS)]
-        ours, theirs = zip(*rounds, strict=True)
-        yield name, unit, median(ours), median(theirs)
+REFERENCE = "sqlfs"
+TOUCHED_BYTES = 6 * 2**30
+QUICK_TOUCHED_BYTES = 64 * 2**20
+TABLE_COLUMNS = 132  # where the output is no terminal
 
 
 def main() -> None:
-    """Print one line per measure."""
-    table = Table("measure", "volume", "directory", "unit", "ratio")
-    where = sys.argv[1] if len(sys.argv) > 1 else None
-    with tempfile.TemporaryDirectory(prefix="sqlfs-bench-", dir=where) as folder:
-        plain = Path(folder) / "plain"
-        plain.mkdir()
-        with mounted(Path(folder)) as volume:
-            for name, unit, ours, theirs in compare(volume, plain):
-                table.add_row(name, f"{ours:.0f}", f"{theirs:.0f}", unit, f"{ours / theirs:.2f}")
-    Console().print(table)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    arguments = _arguments()
+    if arguments.scale:
+        with _backing(arguments) as folder:
+            scale.run(folder, scale.QUICK if arguments.quick else scale.FULL)
+    elif arguments.python_api:
+        _compare(arguments, python_api.SUBJECTS, python_api.WORKLOADS)
+    else:
+        _compare(arguments, catalogue.subjects(arguments.cache), catalogue.WORKLOADS)
+
+
+def _backing(arguments: argparse.Namespace) -> AbstractContextManager[Path]:
+    return backing(arguments.backing, QUICK_TOUCHED_BYTES if arguments.quick else TOUCHED_BYTES)
+
+
+def _compare(
+    arguments: argparse.Namespace,
+    subjects: Mapping[str, Subject[Root]],
+    workloads: Mapping[str, type[Workload[Root]]],
+) -> None:
+    listed = [name for name in subjects if name not in catalogue.BY_NAME_ONLY]
+    peers = _chosen("--peers", arguments.peers, subjects, listed)
+    chosen = _chosen("--workloads", arguments.workloads, workloads, list(workloads))
+    wanted = [subjects[REFERENCE], *(it for it in peers if it.name != REFERENCE)]
+    if arguments.install:
+        install_packages([it.program for it in wanted if isinstance(it, FromDebian)])
+    missing = {it.name: why for it in wanted if (why := it.missing())}
+    present = [it for it in wanted if it.name not in missing]
+    sizes = QUICK if arguments.quick else Sizes()
+    rows: list[Row] = []
+    with _backing(arguments) as folder:
+        conditions = report.Conditions(
+            machine=machine.describe(folder),
+            versions={it.name: _with_note(it) for it in present},
+            missing=missing,
+            rounds=arguments.rounds,
+            drops_caches=may_drop_caches(),
+        )
+        for workload in chosen:
+            rows += Contest(workload(sizes), present, folder).measure(arguments.rounds, _say)
+    _report(arguments.json, conditions, rows)
+
+
+def _report(file: str | None, conditions: report.Conditions, rows: Sequence[Row]) -> None:
+    if file:
+        document = report.as_json(conditions, rows, REFERENCE) + "\n"
+        if file == "-":
+            sys.stdout.write(document)
+            return
+        Path(file).write_text(document)
+    console = Console(width=None if sys.stdout.isatty() else TABLE_COLUMNS)
+    report.print_all(console, conditions, rows, REFERENCE)
+
+
+def _with_note(subject: Subject[Root]) -> str:
+    return f"{subject.version()} ({subject.note})" if subject.note else subject.version()
+
+
+def _chosen(
+    option: str, names: str | None, known: Mapping[str, Named], usual: Sequence[str]
+) -> list[Named]:
+    chosen = names.split(",") if names else usual
+    if unknown := [name for name in chosen if name not in known]:
+        raise SystemExit(f"bench: {option}: {', '.join(unknown)}: not one of {', '.join(known)}")
+    return [known[name] for name in chosen]
+
+
+def _say(line: str) -> None:
+    print(f"bench: {line}", file=sys.stderr, flush=True)
+
+
+def _rounds(text: str) -> int:
+    if (rounds := int(text)) < 1:
+        raise ValueError
+    return rounds
+
+
+def _arguments() -> argparse.Namespace:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sqlfs-bench"
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description=__doc__,
+        epilog=f"Subjects: {', '.join(catalogue.subjects(cache))}. "
+        f"Workloads: {', '.join(catalogue.WORKLOADS)}.",
+    )
+    add = parser.add_argument
+    add("--rounds", type=_rounds, default=5, metavar="N", help="of each row; 5 by default")
+    add("--backing", type=Path, metavar="DIR", help="where to store; a tmpfs by default")
+    add("--peers", metavar="NAME,…", help="beside sqlfs; all that are to be had by default")
+    add("--workloads", metavar="NAME,…", help="all by default")
+    add("--quick", action="store_true", help="little of everything: to try, not to measure")
+    add("--json", metavar="FILE", help="all figures, too; - for nothing else, to standard output")
+    add("--install", action="store_true", help="let apt-get install what is missing")
+    add("--cache", type=Path, default=cache, metavar="DIR", help=f"for peers of PyPI; {cache}")
+    modes = parser.add_mutually_exclusive_group()
+    modes.add_argument("--python-api", action="store_true", help="the core without FUSE")
+    modes.add_argument("--scale", action="store_true", help="how sqlfs grows")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
