@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sqlfs.cli import output
 from sqlfs.cli.command import Command, add_json_option
-from sqlfs.cli.progress import RowProgress, TransferProgress
+from sqlfs.cli.progress import TransferProgress
+from sqlfs.cli.steps import StepProgress
 from sqlfs.cli.target import ATTEMPTS, add_file_argument, opened_file
 from sqlfs.errors import ConnectionLost, UsageError
 from sqlfs.maintenance import Backup
@@ -43,14 +44,19 @@ def _write_once(arguments: argparse.Namespace) -> Backup:
             Path(arguments.file), write=False, accept_state=arguments.accept_state
         ) as store,
         TransferProgress("back up") as copied,
-        RowProgress("verify") as verified,
+        StepProgress() as steps,
     ):
+
+        def verified(done: int, total: int) -> None:
+            copied.finish()
+            steps("verify", done, total)
+
         return store.backup(
             arguments.destination,
             overwrite=arguments.force,
             compact=arguments.compact,
             copied=copied.reach,
-            verified=verified.reach,
+            verified=verified,
         )
 
 

@@ -45,6 +45,11 @@ class TransferProgress:
         self._total = total
         self.advance(done - self._done)
 
+    def finish(self) -> None:
+        """Nothing more comes: another bar may follow below.  Idempotent."""
+        if self._bar is not None:
+            self._bar.stop()
+
     def _start(self) -> None:
         # Loading rich takes longer than most commands.
         from rich.console import Console
@@ -77,5 +82,4 @@ class TransferProgress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self.finish()
