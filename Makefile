@@ -97,7 +97,7 @@ test: lint programs
 # SOAK times as much as in `make test`; 34 makes 10,200 mutants and 204 kills.
 soak: $(VENV)/for-test programs
 	SQLFS_SOAK=$(SOAK) $(VENV)/bin/python -m pytest --numprocesses 2 -rA \
-		tests/power tests/full tests/fuzz tests/kill tests/copies tests/doors tests/oracle $(ARGS)
+		tests/power tests/full tests/fuzz tests/salvage tests/kill tests/copies tests/doors tests/oracle $(ARGS)
 
 bench: $(VENV)/for-run
 	$(VENV)/bin/python -m tests.bench $(ARGS)

@@ -46,6 +46,3 @@ BEGIN IMMEDIATE;
 COMMIT;
 -- name: rollback
 ROLLBACK;
-
--- name: compact_into
-VACUUM INTO ?;

@@ -2,7 +2,7 @@
 
 from sqlfs.chunks.cache import SizedCache
 from sqlfs.chunks.pool import Cached, ChunkPool, SealedChunk
-from sqlfs.chunks.reference import Entries, Reference
+from sqlfs.chunks.reference import Entries, Reference, decode_manifest
 from sqlfs.chunks.rows import check_generation, unpack
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "SealedChunk",
     "SizedCache",
     "check_generation",
+    "decode_manifest",
     "unpack",
 ]

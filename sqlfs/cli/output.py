@@ -54,14 +54,27 @@ def document(fields: Fields) -> None:
     line(json.dumps(fields, indent=2))
 
 
-def documents(items: Iterable[Fields]) -> None:
-    """A JSON array, one line for each object, written while the objects come."""
-    separator = "["
-    for fields in items:
+class Array:
+    """A JSON array that is written while its objects come, one line for each."""
+
+    def __init__(self) -> None:
+        self._separator = "["
+
+    def add(self, fields: Fields) -> None:
         with _writing():
-            print(f"{separator}\n  {json.dumps(fields)}", end="")
-        separator = ","
-    line("[]" if separator == "[" else "\n]")
+            print(f"{self._separator}\n  {json.dumps(fields)}", end="")
+        self._separator = ","
+
+    def end(self) -> None:
+        line("[]" if self._separator == "[" else "\n]")
+
+
+def documents(items: Iterable[Fields]) -> None:
+    """A whole :class:`Array`."""
+    array = Array()
+    for fields in items:
+        array.add(fields)
+    array.end()
 
 
 def data(piece: bytes) -> None:

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from sqlfs.store.lineage import LINEAGE_PAGE, RECORD_BYTES, Lineage
 
-_HEADER = struct.Struct(">IIIIIIII")
-_FRAME = struct.Struct(">IIIIII")
-_MAGICS = (0x377F0682, 0x377F0683)
+HEADER = struct.Struct(">IIIIIIII")
+FRAME = struct.Struct(">IIIIII")
+MAGICS = (0x377F0682, 0x377F0683)
 
 
 @dataclass(slots=True)
@@ -57,18 +57,18 @@ def holds_transaction(path: Path, page_size: int) -> bool:
     """Whether SQLite would find anything to apply in the log: a first transaction that is whole,
     by its checksums, up to its commit."""
     with log_path(path).open("rb") as log:
-        header = log.read(_HEADER.size)
-        if len(header) < _HEADER.size:
+        header = log.read(HEADER.size)
+        if len(header) < HEADER.size:
             return False
-        magic, _, _, _, salt1, salt2, *expected = _HEADER.unpack(header)
+        magic, _, _, _, salt1, salt2, *expected = HEADER.unpack(header)
         big = bool(magic & 1)
-        sums = _checksum(header[:24], (0, 0), big)
+        sums = checksum(header[:24], (0, 0), big)
         if sums != tuple(expected):
             return False
-        while len(frame := log.read(_FRAME.size + page_size)) == _FRAME.size + page_size:
-            _, size_after, frame_salt1, frame_salt2, *expected = _FRAME.unpack_from(frame)
-            sums = _checksum(frame[:8], sums, big)
-            sums = _checksum(frame[_FRAME.size :], sums, big)
+        while len(frame := log.read(FRAME.size + page_size)) == FRAME.size + page_size:
+            _, size_after, frame_salt1, frame_salt2, *expected = FRAME.unpack_from(frame)
+            sums = checksum(frame[:8], sums, big)
+            sums = checksum(frame[FRAME.size :], sums, big)
             if (frame_salt1, frame_salt2) != (salt1, salt2) or sums != tuple(expected):
                 return False
             if size_after:
@@ -76,19 +76,7 @@ def holds_transaction(path: Path, page_size: int) -> bool:
     return False
 
 
-def frame_places(fd: int, page_size: int, frames: int) -> tuple[dict[int, int], int]:
-    """Of the first `frames` frames of a log, the last of which is a commit: where the newest
-    content of each page stands, and how many pages the file has then.  Raises OSError."""
-    places: dict[int, int] = {}
-    pages = 0
-    for number in range(frames):
-        at = _HEADER.size + number * (_FRAME.size + page_size)
-        page, pages, *_ = _FRAME.unpack(os.pread(fd, _FRAME.size, at))
-        places[page] = at + _FRAME.size
-    return places, pages
-
-
-def _checksum(data: bytes, sums: tuple[int, int], big: bool) -> tuple[int, int]:
+def checksum(data: bytes, sums: tuple[int, int], big: bool) -> tuple[int, int]:
     """https://sqlite.org/fileformat2.html#checksum_algorithm"""
     words = array.array("I", data)
     if big != (sys.byteorder == "big"):
@@ -103,21 +91,21 @@ def _checksum(data: bytes, sums: tuple[int, int], big: bool) -> tuple[int, int]:
 
 def _scan(fd: int, page_size: int) -> LogState:
     state = LogState(exists=True)
-    header = os.pread(fd, _HEADER.size, 0)
-    if len(header) < _HEADER.size:
+    header = os.pread(fd, HEADER.size, 0)
+    if len(header) < HEADER.size:
         return state
-    state.unreadable = os.fstat(fd).st_size > _HEADER.size
-    magic, _, log_page_size, _, salt1, salt2, *sums = _HEADER.unpack(header)
-    if magic not in _MAGICS or log_page_size != page_size:
+    state.unreadable = os.fstat(fd).st_size > HEADER.size
+    magic, _, log_page_size, _, salt1, salt2, *sums = HEADER.unpack(header)
+    if magic not in MAGICS or log_page_size != page_size:
         return state
-    if _checksum(header[:24], (0, 0), bool(magic & 1)) != tuple(sums):
+    if checksum(header[:24], (0, 0), bool(magic & 1)) != tuple(sums):
         return state
     state.present, state.unreadable = True, False
-    offset = _HEADER.size
-    stride = _FRAME.size + page_size
+    offset = HEADER.size
+    stride = FRAME.size + page_size
     end = os.fstat(fd).st_size
     while offset + stride <= end:
-        page, _, frame_salt1, frame_salt2, _, _ = _FRAME.unpack(os.pread(fd, _FRAME.size, offset))
+        page, _, frame_salt1, frame_salt2, _, _ = FRAME.unpack(os.pread(fd, FRAME.size, offset))
         if (frame_salt1, frame_salt2) != (salt1, salt2):
             break
         state.frames += 1

@@ -58,7 +58,7 @@ class Shape:
     def of(cls, description: tuple[tuple[str | None, ...], ...], text: str) -> Shape:
         """From what SQLite says of a statement's columns."""
         optional = set(_LEFT_JOINED.findall(text))
-        lengths = _lengths()
+        lengths = fixed_lengths()
         columns = tuple(
             Column(index, table, name, _TYPES[declared], lengths.get(name))
             for index, (_, declared, _, table, name) in enumerate(description)
@@ -119,5 +119,5 @@ def _description(
 
 
 @cache
-def _lengths() -> dict[str, int]:
+def fixed_lengths() -> dict[str, int]:
     return {name: int(length) for name, length in _LENGTH.findall(schema())}

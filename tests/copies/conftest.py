@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tests.cli.conftest import encrypted_file
-from tests.mount.conftest import mount, mounted, reachable
+from tests.mount.conftest import mount, reachable
 
-__all__ = ["encrypted_file", "mount", "mounted", "reachable"]
+__all__ = ["mount", "reachable"]

@@ -1,4 +1,5 @@
-"""Trying mutants out by hand: ``python -m tests.fuzz SEED...``, or ``FIRST-LAST``.
+"""Trying mutants out by hand: ``python -m tests.fuzz SEED...``, or ``FIRST-LAST``; with
+``--salvage`` they are salvaged, instead of opened.
 
 Says what became of each, and at the end how many of each outcome there were.
 """
@@ -24,7 +25,9 @@ def seeds(words: list[str]) -> Iterator[int]:
 
 
 def main() -> int:
-    wanted = list(seeds(sys.argv[1:]))
+    words = sys.argv[1:]
+    salvaged = "--salvage" in words
+    wanted = list(seeds([word for word in words if word != "--salvage"]))
     outcomes: Counter[str] = Counter()
     seconds, peak = 0.0, 0
 
@@ -32,7 +35,8 @@ def main() -> int:
         counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
         return f"{counts}; slowest {seconds:.1f} s, largest {peak >> 20} MiB"
 
-    with tempfile.TemporaryDirectory() as place, Nursery.start(Path(place)) as nursery:
+    judging = "tests.salvage.judge" if salvaged else "tests.fuzz.judge"
+    with tempfile.TemporaryDirectory() as place, Nursery.start(Path(place), judging) as nursery:
         for verdict in nursery.verdicts(wanted):
             outcomes["PROBLEM" if verdict["problems"] else verdict["outcome"]] += 1
             seconds, peak = max(seconds, verdict["seconds"]), max(peak, verdict["bytes"])

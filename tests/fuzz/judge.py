@@ -40,7 +40,7 @@ class Verdict:
 
 def judge(mutant: Mutant) -> Verdict:
     verdict = Verdict(mutant.name)
-    with _nothing_unexpected(verdict):
+    with nothing_unexpected(verdict):
         first = _life(mutant, verdict, accept_state=mutant.accept_state, write=True)
         if first is not None:
             _compare(mutant, verdict, first, frozenset())
@@ -53,7 +53,7 @@ def judge(mutant: Mutant) -> Verdict:
 
 
 @contextmanager
-def _nothing_unexpected(verdict: Verdict) -> Iterator[None]:
+def nothing_unexpected(verdict: Verdict) -> Iterator[None]:
     """Tracebacks of every kind are problems: raised, logged, or of a thread."""
 
     class Handler(logging.Handler):

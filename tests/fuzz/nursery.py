@@ -7,6 +7,7 @@ time, and what it says on its way is kept.
 from __future__ import annotations
 
 import faulthandler
+import importlib
 import json
 import os
 import resource
@@ -14,22 +15,27 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
 from tests.cli.running import ENVIRONMENT, ROOT
 from tests.fuzz import specimens
-from tests.fuzz.judge import Verdict, judge
-from tests.fuzz.mutants import make
+from tests.fuzz.judge import Verdict
+from tests.fuzz.mutants import Mutant, make
 
 MEMORY_BYTES_MAX: Final = 512 << 20
 CPU_S_MAX: Final = 20
 WALL_S_MAX: Final = 120
 
 
-def try_out(seed: int, built: list[specimens.Specimen], folder: Path) -> dict[str, Any]:
+Judge = Callable[[Mutant], Verdict]
+
+
+def try_out(
+    seed: int, built: list[specimens.Specimen], folder: Path, judge: Judge
+) -> dict[str, Any]:
     """The verdict on the mutant of `seed`, and how long it took (seconds) and the most memory it
     had (bytes)."""
     for left in folder.glob("*unmatched*"):
@@ -70,23 +76,24 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def serve(folder: Path) -> None:
+def serve(folder: Path, judge: Judge) -> None:
     built = [specimens.build(kind, folder) for kind in specimens.KINDS]
     for line in sys.stdin:
-        print(json.dumps(try_out(int(line), built, folder)), flush=True)
+        print(json.dumps(try_out(int(line), built, folder, judge)), flush=True)
 
 
 @dataclass
 class Nursery:
-    """The other end: a process that tries mutants out in `folder`."""
+    """The other end: a process that tries mutants out in `folder`.  `judging` is the module whose
+    function ``judge`` does."""
 
     process: subprocess.Popen[str]
 
     @classmethod
-    def start(cls, folder: Path) -> Self:
+    def start(cls, folder: Path, judging: str = "tests.fuzz.judge") -> Self:
         return cls(
             subprocess.Popen(
-                [sys.executable, "-m", "tests.fuzz.nursery", folder],
+                [sys.executable, "-m", "tests.fuzz.nursery", folder, judging],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT, cwd=ROOT,
             )
         )  # fmt: skip
@@ -113,4 +120,4 @@ class Nursery:
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]))
+    serve(Path(sys.argv[1]), importlib.import_module(sys.argv[2]).judge)

@@ -1,0 +1,93 @@
+"""The bytes of a file, as far as its chunks and the manifests above them are intact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlfs.chunks import Entries, Reference, check_generation, decode_manifest
+from sqlfs.crypto import Purpose
+from sqlfs.errors import Corrupt, SqlfsError
+from sqlfs.limits import MANIFEST_FANOUT
+from sqlfs.maintenance.salvage.volumes import Unlocked
+from sqlfs.store.wreck import Wreck
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Slots of a file, from `first` on: the bytes of one, or None and why they are lost."""
+
+    first: int
+    count: int
+    data: bytes | None
+    why: str = ""
+
+
+class Pieces:
+    """The pieces of one key domain."""
+
+    def __init__(self, wreck: Wreck, volume: Unlocked) -> None:
+        self._wreck = wreck
+        self._volume = volume
+
+    def stretches(self, root: Reference, first: int = 0) -> Iterator[Stretch]:
+        """What lies beneath a reference, in order; holes are left out."""
+        if root.level == 0:
+            try:
+                yield Stretch(first, 1, self._chunk(root))
+            except SqlfsError as error:
+                yield Stretch(first, 1, None, error.message)
+            return
+        width: int = MANIFEST_FANOUT ** (root.level - 1)
+        try:
+            entries = self._entries(root)
+        except SqlfsError as error:
+            yield Stretch(first, width * MANIFEST_FANOUT, None, error.message)
+            return
+        for slot, entry in enumerate(entries):
+            if entry is not None:
+                yield from self.stretches(entry, first + slot * width)
+
+    def chunk_size(self, root: Reference) -> int | None:
+        """What a file tells of the chunk size: that of a chunk which is not the last one."""
+        if root.level == 0:
+            return None
+        try:
+            entries = self._entries(root)
+        except SqlfsError:
+            return None
+        if root.level == 1:
+            return next((entry.length for entry in entries[:-1] if entry is not None), None)
+        told = (self.chunk_size(entry) for entry in entries if entry is not None)
+        return next((size for size in told if size is not None), None)
+
+    def _chunk(self, reference: Reference) -> bytes:
+        plain = self._open(Purpose.CHUNK, reference, f"chunk {reference.digest.hex()[:16]}")
+        if len(plain) != reference.length:
+            raise Corrupt(f"chunk {reference.digest.hex()[:16]} has another length")
+        return plain
+
+    def _entries(self, reference: Reference) -> Entries:
+        what = f"manifest {reference.digest.hex()[:16]}"
+        body = self._open(Purpose.MANIFEST, reference, what)
+        entries = decode_manifest(body, reference.level, what)
+        if sum(entry.length for entry in entries if entry is not None) != reference.length:
+            raise Corrupt(f"{what} holds another number of bytes")
+        return entries
+
+    def _open(self, purpose: Purpose, reference: Reference, what: str) -> bytes:
+        volume = self._volume
+        aad: tuple[bytes | int, ...] = (volume.domain, reference.digest)
+        if purpose is Purpose.MANIFEST:
+            aad = (*aad, reference.level)
+        places = self._wreck.finds.data(volume.domain, reference.digest)
+        for place in places:
+            sealed = self._wreck.sealed(place)
+            if sealed is None:
+                continue
+            try:
+                check_generation(volume.sealer, place.generation, what)
+                return volume.sealer.open(purpose, aad, sealed, what)
+            except SqlfsError:
+                continue
+        raise Corrupt(f"{what} is {'damaged' if places else 'missing'}")

@@ -1,0 +1,1 @@
+"""Getting out what is intact of malformed files."""
