@@ -9,6 +9,7 @@ errno, the command line to an exit code (see ``sqlfs.cli.exits``).
 from __future__ import annotations
 
 import errno
+from typing import Final
 
 
 class SqlfsError(OSError):
@@ -217,3 +218,23 @@ class UsageError(SqlfsError):
     """The command line says something that makes no sense."""
 
     default_errno = errno.EINVAL
+
+
+# --- the file systems outside ---------------------------------------------------------------
+
+_OF_ERRNO: Final[dict[int, type[SqlfsError]]] = {
+    errno.ENOENT: NotFound,
+    errno.EEXIST: AlreadyExists,
+    errno.ENOTDIR: NotADirectory,
+    errno.EISDIR: IsADirectory,
+    errno.EACCES: NotPermitted,
+    errno.EPERM: NotPermitted,
+    errno.ENOSPC: NoSpace,
+    errno.EDQUOT: NoSpace,
+}
+
+
+def from_os(error: OSError, what: str) -> SqlfsError:
+    """A system call's error about `what`, as the one of its meaning."""
+    kind = _OF_ERRNO.get(error.errno or 0, SqlfsError)
+    return kind(f"{what}: {error.strerror or error}", errno_=error.errno)

@@ -46,3 +46,6 @@ BEGIN IMMEDIATE;
 COMMIT;
 -- name: rollback
 ROLLBACK;
+
+-- name: compact_into
+VACUUM INTO ?;

@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
-from sqlfs.errors import (
-    AlreadyExists,
-    Invalid,
-    IsADirectory,
-    NoSpace,
-    NotADirectory,
-    NotFound,
-    NotPermitted,
-    SqlfsError,
-)
+from sqlfs.errors import Invalid, SqlfsError, from_os
 from sqlfs.volume.paths import decode, encode
-
-_OF_ERRNO: Final[dict[int, type[SqlfsError]]] = {
-    errno.ENOENT: NotFound,
-    errno.EEXIST: AlreadyExists,
-    errno.ENOTDIR: NotADirectory,
-    errno.EISDIR: IsADirectory,
-    errno.EACCES: NotPermitted,
-    errno.EPERM: NotPermitted,
-    errno.ENOSPC: NoSpace,
-    errno.EDQUOT: NoSpace,
-}
 
 
 def to_volume_text(word: str) -> str:
@@ -51,9 +29,7 @@ def naming_local(path: Path) -> Iterator[None]:
     except (SqlfsError, BrokenPipeError):
         raise
     except OSError as error:
-        kind = _OF_ERRNO.get(error.errno or 0, SqlfsError)
-        reason = error.strerror or str(error)
-        raise kind(f"{str(path)!r}: {reason}", errno_=error.errno) from error
+        raise from_os(error, repr(str(path))) from error
 
 
 class VolumeFileGuard:

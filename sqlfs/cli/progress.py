@@ -19,7 +19,7 @@ LONG_BYTES: Final = 32 * MIB
 class TransferProgress:
     """Counts bytes.  On standard error, so that standard output may carry content."""
 
-    def __init__(self, what: str, total: Callable[[], int | None]) -> None:
+    def __init__(self, what: str, total: Callable[[], int | None] = lambda: None) -> None:
         """`total` finds out how many bytes there will be, None if that can't be known; it is
         called only if somebody watches."""
         self._what = what
@@ -39,6 +39,16 @@ class TransferProgress:
             self._start()
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self._done)
+
+    def reach(self, done: int, total: int) -> None:
+        """`done` bytes are done so far, of `total`."""
+        self._total = total
+        self.advance(done - self._done)
+
+    def finish(self) -> None:
+        """Nothing more comes: another bar may follow below.  Idempotent."""
+        if self._bar is not None:
+            self._bar.stop()
 
     def _start(self) -> None:
         # Loading rich takes longer than most commands.
@@ -72,5 +82,4 @@ class TransferProgress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self.finish()

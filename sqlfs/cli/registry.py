@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "ln": "give a file another name, or make a symlink",
         "df": "show how full a volume is, and what room it can grow into",
         "quota": "show or set how much a volume may hold",
+        "backup": "copy a file in use, as of one moment, to another file or a pipe",
         "check": "check that a file is sound; the exit code is 5 if it is not",
         "scrub": "read all content in the background, to find damage early",
         "salvage": "get out what is intact of a file that can't be opened",

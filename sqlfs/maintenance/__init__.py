@@ -1,5 +1,6 @@
-"""Check, repair, scrub, salvage; later compact, backup."""
+"""Check, repair, scrub, salvage, backup; later compact."""
 
+from sqlfs.maintenance.backup import Backup, BackupPlace, ImageReader
 from sqlfs.maintenance.check import check_file
 from sqlfs.maintenance.findings import Finding, Progress
 from sqlfs.maintenance.scrub import RATE_DEFAULT, ScrubStatus
@@ -7,8 +8,11 @@ from sqlfs.maintenance.upkeep import CheckProgress, Upkeep
 
 __all__ = [
     "RATE_DEFAULT",
+    "Backup",
+    "BackupPlace",
     "CheckProgress",
     "Finding",
+    "ImageReader",
     "Progress",
     "ScrubStatus",
     "Upkeep",

@@ -33,6 +33,7 @@ from sqlfs.owner.verbs import (
     SessionRequest,
     Verb,
 )
+from sqlfs.store import Image
 from sqlfs.types import MountInfo, Quota, VolumeInfo, VolumeUsage
 from sqlfs.volume import VolumeFile
 
@@ -68,6 +69,7 @@ class Client:
         self._file = clients.file
         self._connection = connection
         self._served: Served | None = None
+        self._image: Image | None = None
         self._sending = threading.Lock()
         self._hearing: Hearing | None = None
         self._after_answer: Callable[[], None] | None = None
@@ -205,6 +207,17 @@ class Client:
         self._after_answer = self._clients.end_mount(mountpoints)
         return self._after_answer is not None
 
+    def open_image(self) -> int:
+        if self._image is not None:
+            raise Malformed("a second image on one connection")
+        self._image = self._file.image()
+        return self._image.size
+
+    def read_image(self) -> bytes:
+        if self._image is None:
+            raise Malformed("no image to read")
+        return self._image.read()
+
     def open_session(self, request: SessionRequest) -> OpenedSession:
         if self._served is not None:
             raise Malformed("a second session on one connection")
@@ -264,6 +277,8 @@ class Client:
             self._hearing.end()
         if self._served is not None:
             self._served.leave(self)
+        if self._image is not None:
+            self._image.close()
         self._clients.forget(self)
         self._connection.close()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlfs.crypto import KdfParameters
 from sqlfs.limits import CHUNK_BYTES_DEFAULT
-from sqlfs.maintenance import RATE_DEFAULT, Finding, Progress, ScrubStatus
+from sqlfs.maintenance import RATE_DEFAULT, Finding, ImageReader, Progress, ScrubStatus
 from sqlfs.owner.rendezvous import spellings
 from sqlfs.owner.server import Server
 from sqlfs.owner.store import Passphrase, Store, as_bytes
@@ -122,6 +122,9 @@ class DirectStore(Store):
 
     def scrub_status(self) -> ScrubStatus:
         return self._server.upkeep.scrub.status()
+
+    def image(self) -> ImageReader:
+        return self._file.image()
 
     def unmount(self, where: str) -> None:
         end = self._server.end_mount(spellings(where))

@@ -12,8 +12,9 @@ from typing import Final
 from sqlfs.crypto import KdfParameters, derive_kek
 from sqlfs.errors import NoPassphraseNeeded, ReadOnly, SqlfsError, WrongPassphrase
 from sqlfs.limits import CHUNK_BYTES_DEFAULT
-from sqlfs.maintenance import RATE_DEFAULT, Finding, Progress, ScrubStatus
+from sqlfs.maintenance import RATE_DEFAULT, Finding, ImageReader, Progress, ScrubStatus
 from sqlfs.owner.channel import Channel, Farewell, proxied
+from sqlfs.owner.remote_image import RemoteImage
 from sqlfs.owner.remote_session import RemoteSession
 from sqlfs.owner.rendezvous import spellings
 from sqlfs.owner.store import Passphrase, Store, as_bytes
@@ -198,6 +199,9 @@ class RemoteStore(Store):
 
     def scrub_status(self) -> ScrubStatus:
         return self._owner.scrub_status()
+
+    def image(self) -> ImageReader:
+        return RemoteImage(self._channel.another())
 
     def unmount(self, where: str) -> None:
         mountpoints = spellings(where)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,15 @@ from typing import Self
 from sqlfs.crypto import KdfParameters
 from sqlfs.errors import Invalid, NoSuchVolume
 from sqlfs.limits import CHUNK_BYTES_DEFAULT
-from sqlfs.maintenance import RATE_DEFAULT, Finding, Progress, ScrubStatus
+from sqlfs.maintenance import (
+    RATE_DEFAULT,
+    Backup,
+    BackupPlace,
+    Finding,
+    ImageReader,
+    Progress,
+    ScrubStatus,
+)
 from sqlfs.types import MountInfo, Quota, VolumeInfo, VolumeUsage
 from sqlfs.volume.files import FileSystem
 from sqlfs.volume.session import Session
@@ -123,6 +133,29 @@ class Store(ABC):
 
     @abstractmethod
     def scrub_status(self) -> ScrubStatus: ...
+
+    @abstractmethod
+    def image(self) -> ImageReader:
+        """The bytes of the file with all that was done until now, read while others go on; the
+        reader closes it.  Raises ReadOnly, Corrupt, NoSpace, ConnectionLost; so does reading."""
+
+    def backup(
+        self,
+        destination: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+        *,
+        overwrite: bool = False,
+        compact: bool = False,
+        copied: Callable[[int, int], None] | None = None,
+        verified: Callable[[int, int], None] | None = None,
+    ) -> Backup:
+        """Write a volume file with all that was done until now, verified and durable, or nothing.
+
+        `copied` follows the bytes, `verified` the rows: called with how many are done, and how many
+        there are.  Raises AlreadyExists, unless `overwrite`; IsADirectory, Invalid, InUse for what
+        can't be replaced; NoSpace, Corrupt, and ConnectionLost if the owner ends meanwhile."""
+        place = BackupPlace(self.path, Path(os.fsdecode(destination)), overwrite=overwrite)
+        with contextlib.closing(self.image()) as image:
+            return place.fill(image, compact=compact, copied=copied, verified=verified)
 
     @abstractmethod
     def unmount(self, where: str) -> None:

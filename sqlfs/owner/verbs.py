@@ -105,6 +105,12 @@ class Control(Protocol):
         the owner's: its goodbye tells when the file is whole.  False if it is a client's: then it
         is whole when `mounts` lists that mount no longer."""
 
+    def open_image(self) -> int:
+        """Its size in bytes.  It is this connection's, and ends with it."""
+
+    def read_image(self) -> bytes:
+        """The next piece; empty at the end."""
+
     def open_session(self, request: SessionRequest) -> OpenedSession:
         """From here on the connection speaks for this session, and it ends with the connection."""
 

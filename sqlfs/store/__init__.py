@@ -1,7 +1,9 @@
 """The only code that opens volume files and runs SQL."""
 
+from sqlfs.store.compacting import compact_into
 from sqlfs.store.database import Database
 from sqlfs.store.ids import IdSource
+from sqlfs.store.image import Image
 from sqlfs.store.inspection import (
     LARGE_TABLE,
     free_list_findings,
@@ -10,7 +12,9 @@ from sqlfs.store.inspection import (
     table_names,
     violations,
 )
+from sqlfs.store.log import log_path
 from sqlfs.store.opening import Opened, create_file, open_file
+from sqlfs.store.ownership import open_descriptors
 from sqlfs.store.statements import checks, sql_folder
 from sqlfs.store.tally import Tally
 from sqlfs.store.watch import OpenWatch
@@ -19,13 +23,17 @@ __all__ = [
     "LARGE_TABLE",
     "Database",
     "IdSource",
+    "Image",
     "OpenWatch",
     "Opened",
     "Tally",
     "checks",
+    "compact_into",
     "create_file",
     "free_list_findings",
     "greatest_key",
+    "log_path",
+    "open_descriptors",
     "open_file",
     "sql_folder",
     "structure_findings",

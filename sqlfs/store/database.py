@@ -28,10 +28,11 @@ from typing import Any
 
 import apsw
 
-from sqlfs.errors import InputOutput, NoSpace, ReadOnly, SqlfsError
+from sqlfs.errors import ConnectionLost, InputOutput, NoSpace, ReadOnly, SqlfsError
 from sqlfs.store import ownership
 from sqlfs.store.connection import translated
 from sqlfs.store.digest import RowDigest
+from sqlfs.store.image import Images
 from sqlfs.store.io import Syncer
 from sqlfs.store.lineage import Lineage
 from sqlfs.store.place import Place
@@ -83,12 +84,12 @@ class Database(Rows):
         self._main_unsynced = False  # guarded by lock
         self._sync_turn = threading.Lock()  # one sync of the log at a time; taken before lock
         self._closed = False
-        self._page_size = int(connection.pragma("page_size"))
         self.log_bytes = self.log_allocated = log_frames * self._page_size
         connection.set_wal_hook(self._count_log)
         self._identity = ownership.identity(fd)
         self.room = Room(self, connection, syncer)
         self._place = Place(path, fd, syncer)
+        self.images = Images(self, self._place.log_descriptor)
         self._parted = False  # path and file came apart; guarded by lock
         self._digest = RowDigest(lineage.digest)  # of the open transaction; guarded by lock
         if not read_only:
@@ -235,6 +236,10 @@ class Database(Rows):
         self.write("lineage_set", lineage.encode())
         self.lineage = lineage
 
+    def require_open(self) -> None:
+        if self._closed:
+            raise ConnectionLost(f"{self.path} is closed")
+
     def refusal(self) -> SqlfsError:
         """What everybody is told once writing has ended."""
         return self._failed_with(self.failure or f"{self.path} can't be written")
@@ -279,6 +284,8 @@ class Database(Rows):
         self.sync()
         last = self._end_log(mark)
         self.sync()
+        # Nearly all of what takes time, not under the lock yet.
+        self.images.before_checkpoint()
         with self.lock:
             while self._main_unsynced:
                 self._settled.wait()
@@ -301,6 +308,7 @@ class Database(Rows):
             return self._commit(mark)
 
     def _copy_log(self) -> None:
+        self.images.before_checkpoint()
         try:
             self._connection.pragma("synchronous", "OFF")
             try:
@@ -357,17 +365,6 @@ class Database(Rows):
 
     # --- the whole ------------------------------------------------------------------------
 
-    @property
-    def page_size(self) -> int:
-        return self._page_size
-
-    def page_counts(self) -> tuple[int, int]:
-        """Pages of the file, and those of them that are free, as the open transaction sees it."""
-        with self.lock:
-            return int(self._connection.pragma("page_count")), int(
-                self._connection.pragma("freelist_count")
-            )
-
     def bytes_due(self) -> int:
         """Bytes by which the file will grow at the next checkpoint."""
         pages, _ = self.page_counts()
@@ -380,10 +377,6 @@ class Database(Rows):
                 self._connection.execute(f"PRAGMA incremental_vacuum({int(pages)})").fetchall()
             except apsw.Error as error:
                 raise self._abandon(translated(error, self.path)) from error
-
-    def release_memory(self) -> None:
-        with self.lock:
-            self._connection.release_memory()
 
     def close(self) -> None:
         """Commit, checkpoint with the mark cleared, and close: one whole file is left."""
@@ -405,6 +398,7 @@ class Database(Rows):
         finally:
             with self.lock:
                 self._closed = True
+                self.images.end()
                 self._settled.notify_all()
                 self._connection.set_wal_hook(None)
                 self._connection.close()

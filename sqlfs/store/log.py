@@ -76,6 +76,18 @@ def holds_transaction(path: Path, page_size: int) -> bool:
     return False
 
 
+def frame_places(fd: int, page_size: int, frames: int) -> tuple[dict[int, int], int]:
+    """Of the first `frames` frames of a log, the last of which is a commit: where the newest
+    content of each page stands, and how many pages the file has then.  Raises OSError."""
+    places: dict[int, int] = {}
+    pages = 0
+    for number in range(frames):
+        at = HEADER.size + number * (FRAME.size + page_size)
+        page, pages, *_ = FRAME.unpack(os.pread(fd, FRAME.size, at))
+        places[page] = at + FRAME.size
+    return places, pages
+
+
 def checksum(data: bytes, sums: tuple[int, int], big: bool) -> tuple[int, int]:
     """https://sqlite.org/fileformat2.html#checksum_algorithm"""
     words = array.array("I", data)

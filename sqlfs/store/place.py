@@ -36,14 +36,15 @@ class Place:
 
     def sync_log(self) -> None:
         """Make the log durable, and its name.  Raises InputOutput if it is gone."""
-        self._syncer.sync(self._find_log(), "log")
+        self._syncer.sync(self.log_descriptor(), "log")
         # SQLite syncs the name of a log that it makes, but not of one that it finds: it may have
         # been made by a process that was killed before it did.
         if not self._log_is_named:
             self._syncer.sync_folder(self._path.parent)
             self._log_is_named = True
 
-    def _find_log(self) -> int:
+    def log_descriptor(self) -> int:
+        """SQLite's own.  Raises InputOutput if the log is gone."""
         if self._log_fd < 0:
             try:
                 found = ownership.open_descriptors(log_path(self._path).stat())

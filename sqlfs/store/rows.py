@@ -25,6 +25,7 @@ class Rows:
         self._connection = connection
         self._statements = statements()
         self._shapes = shapes()
+        self._page_size = int(connection.pragma("page_size"))
 
     def rows(self, name: str, *parameters: Any) -> list[Row]:
         """All rows of a named statement: no cursor outlives the call.
@@ -55,3 +56,20 @@ class Rows:
         """The first row, or None."""
         rows = self.rows(name, *parameters)
         return rows[0] if rows else None
+
+    # --- pages ---
+
+    @property
+    def page_size(self) -> int:
+        return self._page_size
+
+    def page_counts(self) -> tuple[int, int]:
+        """Pages of the file, and those of them that are free, as the open transaction sees it."""
+        with self.lock:
+            return int(self._connection.pragma("page_count")), int(
+                self._connection.pragma("freelist_count")
+            )
+
+    def release_memory(self) -> None:
+        with self.lock:
+            self._connection.release_memory()

@@ -18,7 +18,7 @@ from sqlfs.limits import (
     CLOSE_DEFERRED_S_MAX,
     PAGE_BYTES_DEFAULT,
 )
-from sqlfs.store import IdSource, OpenWatch, create_file, open_file
+from sqlfs.store import IdSource, Image, OpenWatch, create_file, open_file
 from sqlfs.store.database import Database
 from sqlfs.store.digest import Progress
 from sqlfs.store.io import Syncer
@@ -326,6 +326,12 @@ class VolumeFile:
             self.db.checkpoint(mark=True)
         else:
             self.durable()
+
+    def image(self) -> Image:
+        """All that was done until now, as the bytes of a file that its owner closed; the reader
+        closes it.  Raises ReadOnly, Corrupt, NoSpace, ConnectionLost as
+        :meth:`sqlfs.store.image.Images.begin` does."""
+        return self.db.images.begin()
 
     def reclaim(self) -> None:
         """Work off the reclaim queues of the volumes that are unlocked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mount.conftest import mount, reachable
+from tests.cli.conftest import encrypted_file
+from tests.mount.conftest import mount, mounted, reachable
 
-__all__ = ["mount", "reachable"]
+__all__ = ["encrypted_file", "mount", "mounted", "reachable"]
