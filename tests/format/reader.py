@@ -102,7 +102,9 @@ class VolumeFileReader:
         require(body == settings + quota + name.encode(), "settings")
         require(domain == (id_ if encrypted else 0), "key domain")
         require(generation == ids == encrypted, "the one key generation")
-        return VolumeReader(self, keys, id_, uuid, root, domain, chunk_size, bool(dedupe))
+        return VolumeReader(
+            self, keys, id_, uuid, root, domain, chunk_size, bool(dedupe), quota_bytes, quota_nodes
+        )
 
     def reference_counts(self, domain: int) -> dict[bytes, int]:
         """As the file has them."""
@@ -122,6 +124,8 @@ class VolumeReader:
     domain: int
     chunk_size: int
     dedupe: bool
+    quota_bytes: int
+    quota_nodes: int
 
     # --- rows ---
 

@@ -85,7 +85,7 @@ def build(kind: Kind, folder: Path) -> Specimen:
     if child == 0:
         code = 1
         try:
-            with _repeatable():
+            with repeatable():
                 known.write_bytes(pickle.dumps(_fill(kind, path)))
             code = 0
         finally:
@@ -101,7 +101,7 @@ def build(kind: Kind, folder: Path) -> Specimen:
 
 
 @contextmanager
-def _repeatable() -> Iterator[None]:
+def repeatable() -> Iterator[None]:
     chance, ticks = random.Random(1), iter(range(_BEGINNING_NS, 2**63, 1_000_000))
     with (
         mock.patch.object(os, "urandom", chance.randbytes),

@@ -1,0 +1,1 @@
+"""The golden and the broken volumes of conformance/volumes: made here, and tried here."""
