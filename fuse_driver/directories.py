@@ -58,7 +58,9 @@ class DirectoryHandlers(Handlers):
             inode = self.inodes.inode(attributes.node)
             if next_cookie <= DOT_DOT:
                 # The kernel takes these two for names only and counts no lookup.
-                parts.append(replies.entry(inode, self._viewed(attributes), self._chunk_size))
+                parts.append(
+                    replies.entry(inode, self._viewed(attributes), self._chunk_size, self.name_s)
+                )
             else:
                 try:
                     parts.append(self._looked_up(attributes))

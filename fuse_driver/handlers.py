@@ -48,6 +48,7 @@ class Handlers:
         self._synchronous_names = synchronous or synchronous_names
         self._view = view
         self._chunk_size = session.volume.chunk_size
+        self.name_s = replies.CACHE_S  # how long the kernel may believe a name
         # Nodes that the kernel was shown with set-id bits.  Any thread may add or discard one.
         self._setid_nodes: set[int] = set()
         self._syncing = ThreadPoolExecutor(SYNCING_THREADS_MAX, "sqlfs-sync")
@@ -105,7 +106,10 @@ class Handlers:
         self.inodes.remember(attributes.node)
         self._note(attributes)
         return replies.entry(
-            self.inodes.inode(attributes.node), self._viewed(attributes), self._chunk_size
+            self.inodes.inode(attributes.node),
+            self._viewed(attributes),
+            self._chunk_size,
+            self.name_s,
         )
 
     def _viewed(self, stored: Attributes) -> Attributes:

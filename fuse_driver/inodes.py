@@ -33,6 +33,11 @@ class Inodes:
 
     inode = node  # changing places is its own inverse
 
+    def known(self) -> list[int]:
+        """The nodes that the kernel remembers."""
+        with self._lock:
+            return [self._root, *self._lookups]
+
     def remember(self, node: int) -> None:
         """Count one more lookup of `node`.  Raises NotFound when it is gone already."""
         with self._lock:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from fuse_driver.inodes import Inodes
-from fuse_driver.kernel.device import Device
+from fuse_driver.kernel.device import Device, forgets_names
 from sqlfs.types import Change, ChangeKind
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,17 @@ class Invalidator:
                     self._calls -= 1
                     self._state.notify_all()
 
+    def _forget_everything(self) -> None:
+        # Names first: they lead to the rest.
+        if forgets_names():
+            self._device.forget_names()
+        for node in self._inodes.known():
+            self._forget(Change(ChangeKind.CONTENT, node))
+
     def _forget(self, change: Change) -> None:
+        if change.kind is ChangeKind.EVERYTHING:
+            self._forget_everything()
+            return
         inode = self._inodes.inode(change.node)
         try:
             if change.kind is ChangeKind.ENTRY:

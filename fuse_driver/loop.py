@@ -14,10 +14,11 @@ from typing import Final
 from fuse_driver import mountpoint, readahead
 from fuse_driver.invalidate import Invalidator
 from fuse_driver.kernel.attach import Attachment, attach
-from fuse_driver.kernel.device import Device
+from fuse_driver.kernel.device import Device, forgets_names
 from fuse_driver.kernel.requests import handlers_of
 from fuse_driver.kernel.serving import Serving
 from fuse_driver.operations import Operations
+from fuse_driver.replies import BRIEF_S
 from fuse_driver.view import View
 from sqlfs.errors import MountFailed
 from sqlfs.volume.session import Session
@@ -54,7 +55,10 @@ class Mount:
         synchronous_names: bool = False,
         view: View | None = None,
         keeps_atime: bool = True,
+        is_client: bool = False,
     ) -> None:
+        """`is_client`: the owner of the file is another process, on which a third one may follow
+        that did not hear what the kernel knows."""
         self._session = session
         self._directory = directory
         self._attachment = attachment
@@ -65,6 +69,8 @@ class Mount:
             view=view,
             keeps_atime=keeps_atime,
         )
+        if is_client and not forgets_names():
+            self._operations.name_s = BRIEF_S
         # A signal's handler may put into it while anything is under way.
         self._events: SimpleQueue[_Event] = SimpleQueue()
         self._over = threading.Event()

@@ -107,6 +107,7 @@ def _mount(store: Store, session: Session, wanted: Arguments, where: Path, detac
             synchronous_names=options.synchronous_names,
             view=options.view,
             keeps_atime=options.keeps_atime,
+            is_client=not store.is_owner,
         )
 
         def ready(request_end: RequestEnd) -> None:

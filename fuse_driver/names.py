@@ -35,7 +35,7 @@ class NameHandlers(Handlers):
             else:
                 attributes = self._session.lookup(parent, name)
         except NotFound:
-            return replies.NO_ENTRY
+            return replies.no_entry(self.name_s)
         return self._looked_up(attributes)
 
     @answers(Opcode.FORGET)

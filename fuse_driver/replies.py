@@ -28,22 +28,30 @@ CACHE_S: Final = 3600
 _NS: Final = 1_000_000_000
 _TYPE_SHIFT: Final = 12  # from the type bits of a mode to those of a directory entry
 
-# There is nothing of that name, and the kernel may remember so.
-NO_ENTRY: Final = ENTRY_OUT.pack(0, 0, CACHE_S, *(0,) * 19)
+# And names, where the kernel can't be made to forget them all at once, though that may be needed.
+BRIEF_S: Final = 1
 
 
 def attributes(inode: int, node: Attributes, chunk_size: int) -> bytes:
     return ATTR_OUT.pack(CACHE_S, 0, 0, *_attr(inode, node, chunk_size))
 
 
-def entry(inode: int, node: Attributes, chunk_size: int) -> bytes:
+def entry(inode: int, node: Attributes, chunk_size: int, name_s: int) -> bytes:
     """The answer to a lookup.  Ids are never reused: the generation stays 0.
 
     A damaged node can be found, so that it can be removed; whoever wants its attributes must ask,
     and is told that they can't be read.
     """
-    valid_s = 0 if node.is_damaged else CACHE_S
-    return ENTRY_OUT.pack(inode, 0, valid_s, valid_s, 0, 0, *_attr(inode, node, chunk_size))
+    if node.is_damaged:
+        name_s = valid_s = 0
+    else:
+        valid_s = CACHE_S
+    return ENTRY_OUT.pack(inode, 0, name_s, valid_s, 0, 0, *_attr(inode, node, chunk_size))
+
+
+def no_entry(name_s: int) -> bytes:
+    """There is nothing of that name, and the kernel may remember so."""
+    return ENTRY_OUT.pack(0, 0, name_s, *(0,) * 19)
 
 
 def _attr(inode: int, node: Attributes, chunk_size: int) -> tuple[int, ...]:

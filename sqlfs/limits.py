@@ -64,6 +64,10 @@ COPY_AGE_S_MAX: Final = 10.0
 # Free space on the backing file system that writes leave alone.
 RESERVE_BYTES: Final = 8 * MIB
 
+# How long clients wait for a new owner, and a new owner for the clients of the old one (seconds).
+OWNER_AWAITED_S_MAX: Final = 10.0
+CLIENTS_AWAITED_S_MAX: Final = 15.0
+
 # One message on the socket between an owner and its clients.
 MESSAGE_BYTES_MAX: Final = 8 * MIB
 IO_BYTES_MAX: Final = MIB
@@ -73,3 +77,4 @@ assert CHUNK_BYTES_DEFAULT <= CHUNK_BYTES_MAX
 assert INLINE_BYTES_MAX < CHUNK_BYTES_MIN
 assert COMMIT_BYTES <= DIRTY_BYTES_MAX
 assert IO_BYTES_MAX < MESSAGE_BYTES_MAX
+assert OWNER_AWAITED_S_MAX < CLIENTS_AWAITED_S_MAX

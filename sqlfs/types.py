@@ -118,6 +118,7 @@ class ChangeKind(IntEnum):
     ENTRY = 1  # what `name` in directory `node` means, "nothing" included
     ATTRIBUTES = 2  # the attributes of `node`
     CONTENT = 3  # the attributes and the bytes of `node`
+    EVERYTHING = 4  # all that is known, names that are not there included
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,3 +171,13 @@ class MountInfo:
     read_only: bool
     started_ns: int
     subdir: str  # the directory of the volume that it was anchored at, "/" for the whole
+
+
+@dataclass(frozen=True, slots=True)
+class HeldHandle:
+    """What a session knows of an open file, to open it again under another owner."""
+
+    node: int
+    flags: int  # of open(2)
+    lock: str  # "", "shared" or "exclusive"
+    linkable: bool  # it was made without a name, and may get one

@@ -168,5 +168,6 @@ FSYNC_FDATASYNC: Final = 1 << 0
 # Messages of the driver's own accord, in the place of an error.
 NOTIFY_INVAL_INODE: Final = 2
 NOTIFY_INVAL_ENTRY: Final = 3
+NOTIFY_INC_EPOCH: Final = 8  # since 7.44, Linux 6.16
 INVAL_INODE_OUT: Final = Struct("=Qqq")  # ino, off, len
 INVAL_ENTRY_OUT: Final = Struct("=QII")  # parent, namelen, flags; the name and a zero follow

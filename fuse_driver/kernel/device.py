@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 from typing import Final
 
 from fuse_driver.kernel.abi import (
     INVAL_ENTRY_OUT,
     INVAL_INODE_OUT,
+    NOTIFY_INC_EPOCH,
     NOTIFY_INVAL_ENTRY,
     NOTIFY_INVAL_INODE,
     OUT_HEADER,
@@ -19,6 +21,12 @@ from fuse_driver.kernel.abi import (
 _AGAIN: Final = frozenset({errno.ENOENT, errno.EINTR, errno.EAGAIN})
 # The mount is over.
 _OVER: Final = frozenset({errno.ENODEV, errno.ECONNABORTED, errno.EBADF})
+
+
+def forgets_names() -> bool:
+    """Whether the kernel can be made to forget all names at once: Linux 6.16 can."""
+    found = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    return found is not None and (int(found[1]), int(found[2])) >= (6, 16)
 
 
 class Device:
@@ -65,6 +73,11 @@ class Device:
         :meth:`forget_content`."""
         fields = INVAL_ENTRY_OUT.pack(parent, len(name), 0)
         self._notify(NOTIFY_INVAL_ENTRY, fields + name + b"\0")
+
+    def forget_names(self) -> None:
+        """Have the kernel drop all names that it knows, and what is not there.  It waits for
+        nothing.  Raises OSError where :func:`forgets_names` is False."""
+        self._notify(NOTIFY_INC_EPOCH, b"")
 
     def _notify(self, code: int, payload: bytes) -> None:
         header = OUT_HEADER.pack(OUT_HEADER.size + len(payload), code, 0)

@@ -140,11 +140,12 @@ CREATE TABLE reclaim (
 
 CREATE INDEX reclaim_by_volume ON reclaim (volume);
 
--- Live sessions, for people.  Liveness is the owner's lock on the file: a new owner empties it.
+-- Live sessions.  Liveness is the owner's lock on the file: a new owner keeps the rows of those clients
+-- of the old one that may come back, for a moment, and removes the rest.
 CREATE TABLE mount (
     id         INTEGER PRIMARY KEY,
     volume     INTEGER NOT NULL,
     generation INTEGER NOT NULL,
     started    INTEGER NOT NULL,        -- ns
-    sealed     BLOB NOT NULL            -- door, place, pid, read-only
+    sealed     BLOB NOT NULL            -- door, place, pid, read-only, what of its work is in this state
 ) STRICT;

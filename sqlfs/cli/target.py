@@ -12,7 +12,6 @@ from typing import Final
 
 from sqlfs import owner
 from sqlfs.cli.local import to_volume_text
-from sqlfs.cli.others import let_finish
 from sqlfs.cli.output import complaint
 from sqlfs.cli.secrets import add_passphrase_options, passphrase_source, read_passphrase
 from sqlfs.crypto import protect_process
@@ -22,7 +21,6 @@ from sqlfs.errors import (
     MissingLog,
     NoSuchVolume,
     ReadOnly,
-    SqlfsError,
     UsageError,
 )
 from sqlfs.owner import Store
@@ -89,12 +87,7 @@ def opened_file(
     with _open(path, write=write, create=create, accept_state=accept_state) as store:
         for notice in store.notices:
             complaint(notice)
-        try:
-            yield store
-        except SqlfsError:
-            let_finish(store)
-            raise
-        let_finish(store)
+        yield store
 
 
 def _open(path: Path, *, write: bool, create: bool, accept_state: bool) -> Store:

@@ -44,6 +44,8 @@ class Channel:
         self._sequence = OUTSIDE
         self._process = os.getpid()
         self._lost: ConnectionLost | None = None
+        self.settled = 0  # what the last answer told: of the session's verbs, the last committed
+        self.is_congested = False  # and whether the next one might have to wait
         self.greeting = self._greet()
 
     @classmethod
@@ -104,14 +106,15 @@ class Channel:
         greeting: Greeting = GREETING.decode(_result(answer, OUTSIDE))
         return greeting
 
-    def request(self, verb: str, args: Sequence[object]) -> object:
-        """The answer to one request.  Raises what the verb raises, and ConnectionLost."""
+    def request(self, verb: str, args: Sequence[object], number: int = 0) -> object:
+        """The answer to one request; `number` is that of a verb which changes something, among
+        those of its session, and 0 for others.  Raises what the verb raises, and ConnectionLost."""
         with self._lock:
             self._check_usable()
             self._sequence += 1
             sequence = self._sequence
             try:
-                answer = self._exchange([sequence, verb, args])
+                answer = self._exchange([sequence, verb, args, number])
             except ConnectionLost as error:
                 self._lose(Farewell if isinstance(error, Farewell) else ConnectionLost)
                 raise self._lost_again() from error
@@ -135,7 +138,11 @@ class Channel:
             raise Farewell(self._gone())
         if broken is not None or answer[:1] != request[:1]:
             raise broken or Malformed("an answer to no request")
-        return answer
+        match answer:
+            case [_, _, _, int(settled), bool(is_congested)]:
+                self.settled, self.is_congested = settled, is_congested
+                return answer
+        raise Malformed("an answer is not of the form that the protocol knows")
 
     @property
     def is_lost(self) -> bool:
@@ -178,6 +185,18 @@ class Channel:
             f"process {self.owner.pid}, which owned {self._path}, closed it or ended; open it anew"
         )
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is under way."""
+        return self._lock.locked()
+
+    def duplicate(self) -> socket.socket:
+        """The same connection once more, to be watched.  Raises ConnectionLost."""
+        try:
+            return self._connection.dup()
+        except OSError as error:
+            raise ConnectionLost(self._gone()) from error
+
     def hear(self) -> list[object]:
         """The next message that the owner sends unasked.  Raises ConnectionLost."""
         message = receive(self._connection)
@@ -207,9 +226,9 @@ class Channel:
 
 def _result(answer: list[object], sequence: int) -> object:
     match answer:
-        case [int(number), True, result] if number == sequence:
+        case [int(number), True, result, *_] if number == sequence:
             return result
-        case [int(number), False, error] if number == sequence:
+        case [int(number), False, error, *_] if number == sequence:
             raise decode_error(error)
     raise Malformed("an answer is not of the form that the protocol knows")
 

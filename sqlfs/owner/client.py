@@ -23,7 +23,9 @@ from sqlfs.owner.verbs import (
     CHANGING_VERBS,
     CONTROL_VERBS,
     GREETING,
+    HANDLES_MAX,
     OUTSIDE,
+    PINS_MAX,
     PROTOCOL,
     PROTOCOL_VERSION,
     READDIR_ENTRIES_MAX,
@@ -34,7 +36,7 @@ from sqlfs.owner.verbs import (
     Verb,
 )
 from sqlfs.store import Image
-from sqlfs.types import MountInfo, Quota, VolumeInfo, VolumeUsage
+from sqlfs.types import HeldHandle, MountInfo, Quota, VolumeInfo, VolumeUsage
 from sqlfs.volume import VolumeFile
 
 # A peer that connects and says nothing must not keep a place.
@@ -55,6 +57,8 @@ class Clients(Protocol):
 
     def find(self, token: bytes) -> Served: ...
 
+    def release(self, id_: int) -> None: ...
+
     def end_mount(self, mountpoints: Sequence[str]) -> UnmountCallback | None: ...
 
     def forget(self, client: Client) -> None: ...
@@ -71,6 +75,8 @@ class Client:
         self._served: Served | None = None
         self._image: Image | None = None
         self._sending = threading.Lock()
+        self._turn = threading.Lock()  # held while a request is being answered
+        self._silent = False
         self._hearing: Hearing | None = None
         self._after_answer: Callable[[], None] | None = None
 
@@ -82,8 +88,10 @@ class Client:
                 message = receive(self._connection, REQUEST_BYTES_MAX)
                 if self._hearing is not None:
                     self._hearing.heard()
-                else:
-                    self._answer(message)
+                    continue
+                with self._turn:
+                    if not self._silent:
+                        self._answer(message)
         except Malformed as error:
             log.info("process %d: %s; its connection is closed", self.peer.pid, error)
         except ConnectionLost:
@@ -113,33 +121,41 @@ class Client:
 
     def _answer(self, request: list[object]) -> None:
         match request:
-            case [int(sequence), str(name), list(args)] if sequence > OUTSIDE:
-                verb, perform = self._target(name)
+            case [int(sequence), str(name), list(args), int(number)] if sequence > OUTSIDE:
+                verb, perform = self._target(name, number)
             case _:
                 raise Malformed("a request is not of the form that the protocol knows")
         decoded = verb.decode(args)
         _check_bounds(name, decoded)
         try:
             result = verb.result.encode(perform(*decoded))
-            self._reply([sequence, True, result])
+            self._file.commit_ids()
+            self._finish([sequence, True, result])
         except ConnectionLost:
             raise
         except SqlfsError as error:
-            self._reply([sequence, False, encode_error(error)])
+            self._finish([sequence, False, encode_error(error)])
         except Exception:
             log.exception("%s failed", name)
             failed = InputOutput(f"{name} failed in the owner of {self._file.path}; see its log")
-            self._reply([sequence, False, encode_error(failed)])
+            self._finish([sequence, False, encode_error(failed)])
         if self._after_answer is not None:
             then, self._after_answer = self._after_answer, None
             then()
 
-    def _target(self, name: str) -> tuple[Verb, Callable[..., object]]:
+    def _finish(self, answer: list[object]) -> None:
+        if self._served is None:
+            self._reply([*answer, 0, False])
+        else:
+            session = self._served.session
+            self._reply([*answer, session.settled, session.congested()])
+
+    def _target(self, name: str, number: int) -> tuple[Verb, Callable[..., object]]:
         served = self._served
         if served is not None and name in SESSION_VERBS:
             verb: Callable[..., object] = getattr(served.session, name)
             if name in CHANGING_VERBS:
-                verb = partial(served.change, verb)
+                verb = partial(served.change, number, verb)
             return SESSION_VERBS[name], verb
         if name in CONTROL_VERBS:
             return CONTROL_VERBS[name], getattr(self, name)
@@ -221,6 +237,8 @@ class Client:
     def open_session(self, request: SessionRequest) -> OpenedSession:
         if self._served is not None:
             raise Malformed("a second session on one connection")
+        if request.claim:
+            self._clients.release(request.claim)
         session = self._file.session(
             request.volume,
             kek=request.kek,
@@ -230,15 +248,37 @@ class Client:
             pid=self.peer.pid,
             atime=request.atime,
             subdir=request.subdir,
+            is_clients=True,
+            claim=request.claim,
+            root=request.root,
         )
+        if session.id:
+            # Its row is there for whoever asks for it after this process died.
+            self._file.commit()
         served = Served(session, self.peer.pid, request.door, request.where)
         served.join(self)
         self._served = served
         self._clients.add(served)
-        return OpenedSession(session.volume, session.root, session.read_only, served.token)
+        return OpenedSession(
+            session.volume,
+            session.root,
+            session.read_only,
+            served.token,
+            session.id,
+            session.found_applied,
+        )
 
     def join(self, token: bytes) -> None:
         self._served = self._joined(token)
+
+    def present(self, handles: list[HeldHandle], pins: list[int], is_last: bool) -> list[int]:
+        if self._served is None or len(handles) > HANDLES_MAX or len(pins) > PINS_MAX:
+            raise Malformed("what no session of ours presents")
+        session = self._served.session
+        again = session.present(handles, pins)
+        if is_last:
+            session.presented()
+        return again
 
     def listen(self, token: bytes) -> None:
         served = self._joined(token)
@@ -262,6 +302,17 @@ class Client:
         """End the connection, whatever its thread is doing."""
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
+
+    def fall_silent(self) -> None:
+        """Begin no request any more."""
+        self._silent = True
+
+    def wait_silent(self, timeout_s: float) -> None:
+        """Return when no request is under way; a client that takes no answer loses its own."""
+        if self._turn.acquire(timeout=timeout_s):
+            self._turn.release()
+        else:
+            self.hang_up()
 
     def say_goodbye(self) -> None:
         """Tell the client that the file was closed in good order, if it is there to hear it;

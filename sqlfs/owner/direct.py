@@ -1,40 +1,33 @@
-"""The store in the process that owns the file."""
+"""The backend in the process that owns the file."""
 
 from __future__ import annotations
 
-import atexit
 import os
-from collections.abc import Callable
 from pathlib import Path
 
-from sqlfs.crypto import KdfParameters
-from sqlfs.limits import CHUNK_BYTES_DEFAULT
-from sqlfs.maintenance import RATE_DEFAULT, Finding, ImageReader, Progress, ScrubStatus
-from sqlfs.owner.rendezvous import spellings
+from sqlfs.crypto import KdfParameters, KeySlot
+from sqlfs.maintenance import Finding, ImageReader, Progress, ScrubStatus
+from sqlfs.owner.backend import EndRequest
 from sqlfs.owner.server import Server
-from sqlfs.owner.store import Passphrase, Store, as_bytes
+from sqlfs.owner.verbs import SessionRequest
 from sqlfs.types import MountInfo, Quota, VolumeInfo, VolumeUsage
 from sqlfs.volume import VolumeFile
-from sqlfs.volume.paths import encode
-from sqlfs.volume.session import Session
+from sqlfs.volume.direct import DirectSession
 
 
-class DirectStore(Store):
+class DirectBackend:
     """Owns `file`, and serves it to other processes until it is closed."""
 
     def __init__(self, file: VolumeFile) -> None:
-        super().__init__()
         self._file = file
         self._server = Server(file)
-        self._notices = list(file.notices)
         self._process = os.getpid()
         self._closed = False
+        self.notices = list(file.notices)
         if not self._server.start():
-            self._notices.append(
+            self.notices.append(
                 f"no folder is fit for a socket: nobody else can use {file.path} meanwhile"
             )
-        # A program may end without closing what it opened.
-        atexit.register(self.close)
 
     @property
     def path(self) -> Path:
@@ -49,12 +42,12 @@ class DirectStore(Store):
         return self._process
 
     @property
-    def read_only(self) -> bool:
-        return self._file.read_only
+    def identity(self) -> tuple[int, int]:
+        return self._file.identity
 
     @property
-    def notices(self) -> list[str]:
-        return self._notices
+    def read_only(self) -> bool:
+        return self._file.read_only
 
     def volumes(self) -> list[VolumeInfo]:
         return self._file.volumes()
@@ -62,35 +55,30 @@ class DirectStore(Store):
     def create_volume(
         self,
         name: str,
-        passphrase: Passphrase | None = None,
-        *,
-        chunk_size: int = CHUNK_BYTES_DEFAULT,
-        dedupe: bool = True,
-        kdf: KdfParameters | None = None,
+        passphrase: bytes | None,
+        chunk_size: int,
+        dedupe: bool,
+        kdf: KdfParameters | None,
     ) -> VolumeInfo:
         return self._file.create_volume(
-            name, as_bytes(passphrase), chunk_size=chunk_size, dedupe=dedupe, kdf=kdf
+            name, passphrase, chunk_size=chunk_size, dedupe=dedupe, kdf=kdf
         )
 
-    def session(
-        self,
-        volume: str,
-        passphrase: Passphrase | None = None,
-        *,
-        read_only: bool = False,
-        door: str = "api",
-        where: str = "",
-        atime: bool = True,
-        subdir: str | bytes = "/",
-    ) -> Session:
+    def slots(self, volume: str) -> list[tuple[int, KeySlot]]:
+        return self._file.slots(volume)
+
+    def session(self, request: SessionRequest, end_request: EndRequest) -> DirectSession:
+        del end_request  # the server has them
         return self._file.session(
-            volume,
-            passphrase=as_bytes(passphrase),
-            read_only=read_only or self.read_only,
-            door=door,
-            where=where,
-            atime=atime,
-            subdir=encode(subdir),
+            request.volume,
+            kek=request.kek,
+            read_only=request.read_only or self.read_only,
+            door=request.door,
+            where=request.where,
+            atime=request.atime,
+            subdir=request.subdir,
+            claim=request.claim,
+            root=request.root,
         )
 
     def mounts(self) -> list[MountInfo]:
@@ -111,10 +99,10 @@ class DirectStore(Store):
     def checkpoint(self) -> None:
         self._file.checkpoint()
 
-    def check(self, *, deep: bool = False, progress: Progress | None = None) -> list[Finding]:
+    def check(self, deep: bool, progress: Progress | None) -> list[Finding]:
         return self._server.upkeep.check(deep=deep, progress=progress)
 
-    def scrub_start(self, rate: int = RATE_DEFAULT) -> ScrubStatus:
+    def scrub_start(self, rate: int) -> ScrubStatus:
         return self._server.upkeep.scrub.start(rate)
 
     def scrub_stop(self) -> ScrubStatus:
@@ -126,23 +114,22 @@ class DirectStore(Store):
     def image(self) -> ImageReader:
         return self._file.image()
 
-    def unmount(self, where: str) -> None:
-        end = self._server.end_mount(spellings(where))
+    def unmount(self, mountpoints: list[str]) -> bool:
+        end = self._server.end_mount(mountpoints)
         if end is not None:
             end()
+        return end is not None
 
-    def on_unmount_request(self, callback: Callable[[], None]) -> None:
+    def on_unmount_request(self, callback: EndRequest) -> None:
         self._server.on_unmount_request(callback)
 
     def close(self) -> None:
         # A forked child inherits this object, but neither the threads nor the locks.
-        if self._process == os.getpid() and not self._closed:
-            super().close()
-
-    def _close(self) -> None:
+        if self._process != os.getpid() or self._closed:
+            return
         self._closed = True
-        atexit.unregister(self.close)
         self._server.upkeep.stop()
         self._server.stop()
+        self._server.fall_silent()
         self._file.close()
         self._server.end()

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from sqlfs.errors import AlreadyExists, InUse
+from sqlfs.errors import AlreadyExists, InUse, NotPermitted, ReadOnly
 from sqlfs.owner.channel import Channel
-from sqlfs.owner.direct import DirectStore
-from sqlfs.owner.remote import RemoteStore
+from sqlfs.owner.direct import DirectBackend
+from sqlfs.owner.remote import RemoteBackend
 from sqlfs.owner.store import Store
+from sqlfs.owner.succession import Backend, Succession
 from sqlfs.volume import VolumeFile
 
 # How long an owner may take from its lock to its socket, or from closing that to unlocking.
-_SETTLED_S_MAX: Final = 3.0
+_SETTLED_S_MAX: Final = 10.0
 _RETRY_S: Final = 0.02
 
 # Between the file's descriptor and the socket, this process must not open the file again.
@@ -33,8 +35,8 @@ def open(
     """Open the volume file at `path`; with `create`, make an empty one if there is none.
 
     Whoever is first owns the file and serves the others, which become its clients: this process
-    may be either, and :attr:`Store.is_owner` tells which.  `accept_state` goes on from the state
-    that the file holds when the log that belongs to it is missing.
+    may be either, and :attr:`Store.is_owner` tells which at the moment.  `accept_state` goes on
+    from the state that the file holds when the log that belongs to it is missing.
 
     Raises NotFound, NotAVolumeFile, UnsupportedFormat, Corrupt, MissingLog, ReadOnly,
     NotPermitted; InUse when the owner can't be reached, and PeerRefused when it does not serve
@@ -45,14 +47,14 @@ def open(
     while True:
         try:
             with _opening:
-                channel = Channel.find(place)
-                if channel is not None:
-                    return _become_client(place, channel, read_only)
-                return DirectStore(
+                client = _as_client(place, read_only)
+                backend: Backend = client or DirectBackend(
                     VolumeFile.open(
                         place, create=create, read_only=read_only, accept_state=accept_state
                     )
                 )
+            succession = Succession(backend, partial(_again, place, read_only))
+            return Store(succession, read_only=read_only)
         except (InUse, AlreadyExists):
             # Somebody else was quicker, or is about to be done: both end within moments.
             if time.monotonic() > deadline:
@@ -60,9 +62,31 @@ def open(
         time.sleep(_RETRY_S)
 
 
-def _become_client(path: Path, channel: Channel, read_only: bool) -> RemoteStore:
-    try:
-        return RemoteStore(path, channel, read_only=read_only)
-    except BaseException:
+def _again(path: Path, read_only: bool, may_own: bool) -> Backend | None:
+    """One attempt to find, or to become, the owner that follows on another; None when there is
+    none, and this process may not be it.  Raises as :func:`open` does."""
+    with _opening:
+        client = _as_client(path, read_only)
+        if client is not None or not may_own:
+            return client
+        try:
+            # Also for who only reads: others may want to write while this process owns it.
+            file = VolumeFile.open(path)
+        except (ReadOnly, NotPermitted):
+            if not read_only:
+                raise
+            file = VolumeFile.open(path, read_only=True)
+        return DirectBackend(file)
+
+
+def _as_client(path: Path, read_only: bool) -> RemoteBackend | None:
+    channel = Channel.find(path)
+    if channel is None:
+        return None
+    if channel.greeting.read_only and not read_only:
         channel.close()
-        raise
+        raise ReadOnly(
+            f"{path} was opened read-only by process {channel.owner.pid}; open it read-only,"
+            " or end that one"
+        )
+    return RemoteBackend(path, channel, read_only=read_only)

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from sqlfs.errors import ConnectionLost
 from sqlfs.limits import IO_BYTES_MAX
-from sqlfs.owner.channel import Channel, Farewell, proxied
+from sqlfs.owner.backend import EndRequest
+from sqlfs.owner.channel import Channel, proxied
 from sqlfs.owner.verbs import (
     CHANGES,
     CHANGING_VERBS,
     DURABLE_VERBS,
+    HANDLES_MAX,
+    PINS_MAX,
     READDIR_ENTRIES_MAX,
+    SESSION_VERBS,
     Control,
     OpenedSession,
     SessionRequest,
 )
-from sqlfs.types import DirectoryEntry, VolumeInfo
+from sqlfs.types import DirectoryEntry, HeldHandle, VolumeInfo
 from sqlfs.volume.session import Listener, Session
 
 log = logging.getLogger(__name__)
@@ -47,33 +50,48 @@ class Opening:
 class RemoteSession:
     """A session in the owner, spoken to on connections of its own: verbs that change something
     take turns on one, those that wait for the disk on another, so that the rest waits for neither.
-
-    After a farewell everything is durable and released, so ending what is open is no error then.
     """
 
-    def __init__(
-        self,
-        channel: Channel,
-        request: SessionRequest,
-        on_end_request: Callable[[], None],
-        forget: Callable[[RemoteSession], None],
-    ) -> None:
+    def __init__(self, channel: Channel, request: SessionRequest, end_request: EndRequest) -> None:
         """Speaks on `channel` from here on.  Raises what opening a session does."""
         self._channel = channel
         self._opened: OpenedSession = Opening(channel).open_session(request)
-        self._on_end_request = on_end_request
-        self._forget = forget
+        self.id = self._opened.id
+        self.found_applied = self._opened.found_applied
+        self._end_request = end_request
         self._closed = False
         self._lock = threading.Lock()
         self._others: dict[str, Channel] = {}  # by what they are for; guarded by _lock
         self._listening: list[Channel] = []
+        self._is_dropped = False  # what listened can't any more; guarded by _lock
+        self._on_drop: Callable[[], None] | None = None  # guarded by _lock
+
+    def on_drop(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called, on a thread of its own, when what listens can't any more."""
+        with self._lock:
+            self._on_drop = callback
+            is_late = self._is_dropped
+        if is_late:
+            threading.Thread(target=callback, name="sqlfs-changes", daemon=True).start()
 
     def _channel_for(self, verb: str) -> Channel:
-        if verb in CHANGING_VERBS:
+        # Opening changes something with O_TRUNC only: that is numbered.
+        if verb in CHANGING_VERBS and verb != "open":
             return self._other(_CHANGING)
         if verb in DURABLE_VERBS:
             return self._other(_DURABLE)
         return self._channel
+
+    def change(self, number: int, verb: str, args: Sequence[object]) -> Any:
+        """Perform a verb that changes something; `number` is greater than all before."""
+        known = SESSION_VERBS[verb]
+        channel = self._other(_CHANGING)
+        return known.result.decode(channel.request(verb, known.encode(args, {}), number))
+
+    @property
+    def settled(self) -> int:
+        channel = self._others.get(_CHANGING)
+        return 0 if channel is None else channel.settled
 
     def _other(self, purpose: str) -> Channel:
         channel = self._others.get(purpose)
@@ -140,10 +158,11 @@ class RemoteSession:
     unpin = proxied(Session.unpin)
     _readdir = proxied(Session.readdir)
     _read = proxied(Session.read)
-    _write = proxied(Session.write)
-    _flush = proxied(Session.flush)
-    _release = proxied(Session.release)
+    write = proxied(Session.write)
+    flush = proxied(Session.flush)
+    release = proxied(Session.release)
     _close = proxied(Session.close)
+    _present = proxied(Control.present)
 
     # --- what does not fit into one message ---
 
@@ -167,48 +186,47 @@ class RemoteSession:
                 break
         return b"".join(parts)
 
-    def write(self, handle: int, offset: int, data: bytes) -> int:
-        if len(data) <= IO_BYTES_MAX:
-            return self._write(handle, offset, data)
-        view = memoryview(data)
-        for start in range(0, len(data), IO_BYTES_MAX):
-            self._write(handle, offset + start, bytes(view[start : start + IO_BYTES_MAX]))
-        return len(data)
+    def present(self, handles: Sequence[HeldHandle], pins: Sequence[int]) -> list[int]:
+        again: list[int] = []
+        for start in range(0, len(handles), HANDLES_MAX):
+            again += self._present(list(handles[start : start + HANDLES_MAX]), [], False)
+        for start in range(0, len(pins), PINS_MAX):
+            self._present([], list(pins[start : start + PINS_MAX]), False)
+        return again
+
+    def presented(self) -> None:
+        self._present([], [], True)
 
     # --- the end ---
-
-    def flush(self, handle: int) -> None:
-        with contextlib.suppress(Farewell):
-            self._flush(handle)
-
-    def release(self, handle: int) -> None:
-        with contextlib.suppress(Farewell):
-            self._release(handle)
 
     def close(self) -> None:
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-        self._forget(self)
         try:
-            # Who met the loss of the owner in another verb need not be told again.
-            if not self._channel.is_lost:
-                with contextlib.suppress(Farewell):
-                    self._close()
+            self._close()
         finally:
-            self._channel.close()
-            for channel in (*self._others.values(), *self._listening):
-                channel.close()
+            self._hang_up()
+
+    def discard(self) -> None:
+        """Hang up: another session goes on from this one."""
+        with self._lock:
+            self._closed = True
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        for channel in (self._channel, *self._others.values(), *self._listening):
+            channel.close()
 
     # --- caches above ---
 
     def congested(self) -> bool:
-        """The owner's thread that serves a verb may wait in any that changes something."""
-        return True
+        channel = self._others.get(_CHANGING)
+        return channel is not None and (channel.is_busy or channel.is_congested)
 
     def wait_uncongested(self) -> None:
-        """The owner's thread that serves the verb waits instead."""
+        """The owner's thread that serves the next verb waits instead."""
 
     def subscribe(self, listener: Listener) -> None:
         channel = self._joined(lambda opening: opening.listen)
@@ -224,7 +242,7 @@ class RemoteSession:
                 if changes:
                     listener(CHANGES.decode(changes))
                 if is_to_end:
-                    self._on_end_request()
+                    self._end_request()
                 channel.say([])
         except ConnectionLost:
             pass
@@ -234,3 +252,8 @@ class RemoteSession:
             channel.close()
             # What the listener keeps would be wrong from here on.
             self._channel.end()
+            with self._lock:
+                self._is_dropped = not self._closed
+                tell = self._on_drop if self._is_dropped else None
+            if tell is not None:
+                tell()

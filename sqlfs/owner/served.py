@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from sqlfs.errors import ConnectionLost, SqlfsError
+from sqlfs.owner.frames import Malformed
 from sqlfs.owner.hearing import Hearing
+from sqlfs.owner.verbs import STEPWISE_VERBS
 from sqlfs.volume.direct import DirectSession
 
 _TOKEN_BYTES: Final = 16
@@ -89,12 +91,22 @@ class Served:
         """Whether a verb that changes something is under way."""
         return self._busy > 0
 
-    def change(self, verb: Callable[..., object], *args: object) -> object:
-        """Perform a verb that changes something."""
+    def change(self, number: int, verb: Callable[..., object], *args: object) -> object:
+        """Perform a verb that changes something, and is `number` of its session unless that is 0.
+        Raises Malformed for one that was done already."""
+        session = self.session
+        if number and number <= session.applied:
+            raise Malformed(f"verb {number} once more")
         with self._lock:
             self._busy += 1
+        # One that takes several steps counts as done after the last.  One without a number may
+        # run beside another that has one, and leaves that alone.
+        if number and verb.__name__ not in STEPWISE_VERBS:
+            session.number = number
         try:
-            return verb(*args)
+            result = verb(*args)
+            session.done(number)
+            return result
         finally:
             with self._lock:
                 self._busy -= 1

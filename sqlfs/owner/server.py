@@ -13,7 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from sqlfs.errors import InUse, NotFound, NotSupported, PeerRefused, SqlfsError, WrongPassphrase
+from sqlfs.errors import (
+    ConnectionLost,
+    InUse,
+    NotFound,
+    NotSupported,
+    PeerRefused,
+    SqlfsError,
+    WrongPassphrase,
+)
 from sqlfs.maintenance import Upkeep
 from sqlfs.owner import rendezvous
 from sqlfs.owner.client import Client, UnmountCallback
@@ -81,6 +89,17 @@ class Server:
             self._thread.join()
         listener.close()
 
+    def fall_silent(self) -> None:
+        """Answer what is under way, and nothing any more: what clients ask for now is for the next
+        owner."""
+        with self._lock:
+            clients = list(self._clients)
+        for client in clients:
+            client.fall_silent()
+        deadline = time.monotonic() + _JOIN_S_MAX
+        for client in clients:
+            client.wait_silent(max(0.1, deadline - time.monotonic()))
+
     def end(self) -> None:
         """The file is closed: tell the clients, and hang up."""
         with self._lock:
@@ -147,6 +166,16 @@ class Server:
     def add(self, served: Served) -> None:
         with self._lock:
             self._served.append(served)
+
+    def release(self, id_: int) -> None:
+        """Wait until nothing is done any more for the session with this id: its client is back.
+        Raises ConnectionLost when that takes too long."""
+        with self._lock:
+            theirs = [each for each in self._served if each.session.id == id_]
+        for each in theirs:
+            each.end()
+            if not each.released.wait(_JOIN_S_MAX):
+                raise ConnectionLost("the session is still busy")
 
     def find(self, token: bytes) -> Served:
         """The session that has `token`.  Raises WrongPassphrase."""

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
-from abc import ABC, abstractmethod
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
-from sqlfs.crypto import KdfParameters
-from sqlfs.errors import Invalid, NoSuchVolume
+from sqlfs.crypto import KdfParameters, derive_kek
+from sqlfs.errors import (
+    Invalid,
+    NoPassphraseNeeded,
+    NoSuchVolume,
+    ReadOnly,
+    SqlfsError,
+    VolumeExists,
+    WrongPassphrase,
+)
 from sqlfs.limits import CHUNK_BYTES_DEFAULT
 from sqlfs.maintenance import (
     RATE_DEFAULT,
@@ -22,45 +31,67 @@ from sqlfs.maintenance import (
     Progress,
     ScrubStatus,
 )
+from sqlfs.owner.direct import DirectBackend
+from sqlfs.owner.lasting_session import LastingSession
+from sqlfs.owner.rendezvous import spellings
+from sqlfs.owner.succession import Backend, Succession
+from sqlfs.owner.verbs import SessionRequest
 from sqlfs.types import MountInfo, Quota, VolumeInfo, VolumeUsage
 from sqlfs.volume.files import FileSystem
+from sqlfs.volume.paths import encode
 from sqlfs.volume.session import Session
 
 Passphrase = str | bytes
 
+# Between two looks whether a mount has ended.
+_LOOK_S: Final = 0.02
 
-class Store(ABC):
-    """An open volume file.  Thread-safe; a context manager that closes itself."""
 
-    def __init__(self) -> None:
+class Store:
+    """An open volume file.  Thread-safe; a context manager that closes itself.
+
+    When the owner ends or dies, this process finds the next one, or becomes it, and its sessions
+    go on; a call waits for that, and raises ConnectionLost when there is none in time.
+    """
+
+    def __init__(self, succession: Succession, *, read_only: bool) -> None:
+        self._succession = succession
+        self._read_only = read_only
+        self._path = succession.backend.path
+        self._notices = succession.backend.notices
+        self._closing = False
+        self._sessions: list[LastingSession] = []
         self._file_systems: list[FileSystem] = []
+        # A program may end without closing what it opened.
+        atexit.register(self.close)
 
     @property
-    @abstractmethod
-    def path(self) -> Path: ...
+    def path(self) -> Path:
+        return self._path
 
     @property
-    @abstractmethod
     def is_owner(self) -> bool:
         """Whether this object, not another process or another part of this one, owns the file."""
+        return self._succession.backend.is_owner
 
     @property
-    @abstractmethod
-    def owner_pid(self) -> int: ...
+    def owner_pid(self) -> int:
+        return self._succession.backend.owner_pid
 
     @property
-    @abstractmethod
-    def read_only(self) -> bool: ...
+    def read_only(self) -> bool:
+        return self._read_only or self._succession.backend.read_only
 
     @property
-    @abstractmethod
     def notices(self) -> list[str]:
         """Lines about the state in which the owner found the file.  A client has none."""
+        return self._notices
 
-    @abstractmethod
-    def volumes(self) -> list[VolumeInfo]: ...
+    # --- the file as a whole ---
 
-    @abstractmethod
+    def volumes(self) -> list[VolumeInfo]:
+        return self._succession.ask(lambda backend: backend.volumes())
+
     def create_volume(
         self,
         name: str,
@@ -72,72 +103,73 @@ class Store(ABC):
     ) -> VolumeInfo:
         """Make an empty volume: encrypted if there is a passphrase, else plain.  `chunk_size` in
         bytes, a power of two.  Raises VolumeExists, Invalid, ReadOnly, NoSpace."""
+        if self._read_only:
+            raise ReadOnly(f"{self._path} was opened read-only; no volume can be created")
+        secret = as_bytes(passphrase)
+        attempts = 0
 
-    @abstractmethod
-    def session(
-        self,
-        volume: str,
-        passphrase: Passphrase | None = None,
-        *,
-        read_only: bool = False,
-        door: str = "api",
-        where: str = "",
-        atime: bool = True,
-        subdir: str | bytes = "/",
-    ) -> Session:
-        """The verbs over one volume; without `atime`, reading leaves no trace.  The directory at
-        `subdir` is its root, and nothing above it can be reached.
+        def create(backend: Backend) -> VolumeInfo:
+            nonlocal attempts
+            attempts += 1
+            try:
+                return backend.create_volume(name, secret, chunk_size, dedupe, kdf)
+            except VolumeExists:
+                if attempts == 1:
+                    raise
+                # The owner that died had made it, and could not say so.
+                return next(each for each in backend.volumes() if each.name == name)
 
-        Raises NoSuchVolume, WrongPassphrase, PassphraseNeeded, NoPassphraseNeeded; for `subdir`
-        NotFound, NotADirectory, NameTooLong, SymlinkLoop."""
+        return self._succession.ask(create)
 
-    @abstractmethod
     def mounts(self) -> list[MountInfo]:
         """The live sessions, of every process."""
+        return self._succession.ask(lambda backend: backend.mounts())
 
-    @abstractmethod
     def quota(self, volume: str) -> Quota:
         """What an unlocked volume may hold.  Raises NoSuchVolume when it is not unlocked."""
+        return self._succession.ask(lambda backend: backend.quota(volume))
 
-    @abstractmethod
     def set_quota(self, volume: str, quota: Quota) -> None:
         """Limit what an unlocked volume may hold, durably; what it holds already stays.  Raises
         NoSuchVolume, Invalid, ReadOnly."""
+        if self._read_only:
+            raise ReadOnly(f"{self._path} was opened read-only; no quota can be set")
+        self._succession.ask(lambda backend: backend.set_quota(volume, quota))
 
-    @abstractmethod
     def usage(self, volume: str) -> VolumeUsage:
         """Counters of a volume that some session has unlocked.  Raises NoSuchVolume."""
+        return self._succession.ask(lambda backend: backend.usage(volume))
 
-    @abstractmethod
     def info(self) -> dict[str, object]:
         """Facts about the file: sizes in bytes, format, features."""
+        return self._succession.ask(lambda backend: backend.info())
 
-    @abstractmethod
     def checkpoint(self) -> None:
         """Bring everything that is durable from the log into the file."""
+        self._succession.ask(lambda backend: backend.checkpoint())
 
-    @abstractmethod
     def check(self, *, deep: bool = False, progress: Progress | None = None) -> list[Finding]:
         """What is wrong with the file; empty when it is sound.  Encrypted volumes are checked
         whole while a session has them unlocked; `deep` reads all content too.  `progress` is called
         now and then."""
+        return self._succession.ask(lambda backend: backend.check(deep, progress))
 
-    @abstractmethod
     def scrub_start(self, rate: int = RATE_DEFAULT) -> ScrubStatus:
         """Have the owner read all content of the unlocked volumes in the background, at most `rate`
         bytes per second (0: no limit), from where it was stopped; what is damaged is told in the
-        owner's log and in the status."""
+        owner's log and in the status.  It ends with its owner."""
+        return self._succession.ask(lambda backend: backend.scrub_start(rate))
 
-    @abstractmethod
-    def scrub_stop(self) -> ScrubStatus: ...
+    def scrub_stop(self) -> ScrubStatus:
+        return self._succession.ask(lambda backend: backend.scrub_stop())
 
-    @abstractmethod
-    def scrub_status(self) -> ScrubStatus: ...
+    def scrub_status(self) -> ScrubStatus:
+        return self._succession.ask(lambda backend: backend.scrub_status())
 
-    @abstractmethod
     def image(self) -> ImageReader:
         """The bytes of the file with all that was done until now, read while others go on; the
         reader closes it.  Raises ReadOnly, Corrupt, NoSpace, ConnectionLost; so does reading."""
+        return self._succession.ask(lambda backend: backend.image())
 
     def backup(
         self,
@@ -157,17 +189,75 @@ class Store(ABC):
         with contextlib.closing(self.image()) as image:
             return place.fill(image, compact=compact, copied=copied, verified=verified)
 
-    @abstractmethod
     def unmount(self, where: str) -> None:
         """End the mount at the directory `where`.  A client returns when all that was done there
         is durable, and the file whole if its owner ended with the mount; the owner itself, when
         the mount's driver was told.  Raises NotFound, NotSupported, and ConnectionLost when the
         owner died before the file was whole."""
+        mountpoints = spellings(where)
+        self.mounts()  # of the present owner, should it be another one than before
+        if self._succession.backend.unmount(mountpoints):
+            return
+        while any(each.where in mountpoints for each in self.mounts()):
+            time.sleep(_LOOK_S)
 
-    @abstractmethod
     def on_unmount_request(self, callback: Callable[[], None]) -> None:
         """Have `callback` called, on a foreign thread, when somebody asks for the mount of this
         process to end.  It must only begin that, and not wait for it."""
+        self._succession.on_unmount_request(callback)
+
+    # --- sessions ---
+
+    def session(
+        self,
+        volume: str,
+        passphrase: Passphrase | None = None,
+        *,
+        read_only: bool = False,
+        door: str = "api",
+        where: str = "",
+        atime: bool = True,
+        subdir: str | bytes = "/",
+    ) -> Session:
+        """The verbs over one volume; without `atime`, reading leaves no trace.  The directory at
+        `subdir` is its root, and nothing above it can be reached.
+
+        Raises NoSuchVolume, WrongPassphrase, PassphraseNeeded, NoPassphraseNeeded; for `subdir`
+        NotFound, NotADirectory, NameTooLong, SymlinkLoop."""
+        wrong: WrongPassphrase | None = None
+        for kek in self._keks(volume, passphrase):
+            request = SessionRequest(
+                volume, kek, read_only or self._read_only, door, where, atime, encode(subdir)
+            )
+            try:
+                return self._session(request)
+            except WrongPassphrase as error:
+                wrong = error
+        raise wrong or NoPassphraseNeeded(
+            f"volume {volume!r} of {self._path} is not encrypted; give no passphrase"
+        )
+
+    def _keks(self, volume: str, passphrase: Passphrase | None) -> Iterator[bytes | None]:
+        secret = as_bytes(passphrase)
+        if secret is None:
+            yield None
+            return
+        # Deriving a key takes much memory: here, so that the owner's stays bounded.
+        for _, slot in self._succession.ask(lambda backend: backend.slots(volume)):
+            slot.kdf.check()
+            yield derive_kek(secret, slot.salt, slot.kdf)
+
+    def _session(self, request: SessionRequest) -> Session:
+        def begin(backend: Backend) -> Session:
+            if isinstance(backend, DirectBackend):
+                # An owner ends with its own sessions: there is nothing that could outlast it.
+                return backend.session(request, self._succession.end_request)
+            session = LastingSession(self._succession, backend, request)
+            self._sessions = [each for each in self._sessions if not each.closed]
+            self._sessions.append(session)
+            return session
+
+        return self._succession.ask(begin)
 
     def mount(
         self,
@@ -199,18 +289,31 @@ class Store(ABC):
             raise Invalid(f"{self.path} has several volumes; name one of: {', '.join(names)}")
         return names[0]
 
-    def close(self) -> None:
-        """Close every session made here; as the owner, also those of clients, and the file.
-        Everything is durable then.  Idempotent."""
-        file_systems, self._file_systems = self._file_systems, []
-        try:
-            for each in file_systems:
-                each.close()
-        finally:
-            self._close()
+    # --- the end ---
 
-    @abstractmethod
-    def _close(self) -> None: ...
+    def close(self) -> None:
+        """Close every session made here; as the owner, also the file.  All that was done here
+        is durable then; clients find another owner.  Idempotent."""
+        if self._closing:
+            return
+        self._closing = True
+        atexit.unregister(self.close)
+        try:
+            self._close_sessions()
+        finally:
+            self._succession.close()
+
+    def _close_sessions(self) -> None:
+        first: SqlfsError | None = None
+        closes = [each.close for each in self._file_systems]
+        closes += [each.close for each in self._sessions]
+        for close in closes:
+            try:
+                close()
+            except SqlfsError as error:
+                first = first or error
+        if first is not None:
+            raise first
 
     def __enter__(self) -> Self:
         return self

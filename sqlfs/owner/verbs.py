@@ -14,7 +14,7 @@ from sqlfs.crypto import KdfParameters, KeySlot
 from sqlfs.maintenance import CheckProgress, Finding, ScrubStatus
 from sqlfs.owner.codec import Codec, codec_of
 from sqlfs.owner.frames import Malformed
-from sqlfs.types import Change, MountInfo, Quota, VolumeInfo, VolumeUsage
+from sqlfs.types import Change, HeldHandle, MountInfo, Quota, VolumeInfo, VolumeUsage
 from sqlfs.volume.session import Session
 
 PROTOCOL: Final = "sqlfs"
@@ -26,6 +26,9 @@ OUTSIDE: Final = 0
 
 # Bounds of one answer; whoever wants more asks again.
 READDIR_ENTRIES_MAX: Final = 1024
+# Bounds of one presentation.
+HANDLES_MAX: Final = 1024
+PINS_MAX: Final = 8192
 # So few that they fit into a socket's buffer: telling does not wait for a client that is hung.
 CHANGES_MAX: Final = 256
 
@@ -50,6 +53,8 @@ class SessionRequest:
     where: str
     atime: bool
     subdir: bytes
+    claim: int = 0  # the id of the session, under an earlier owner, that it goes on from; 0: none
+    root: int = 0  # the node that was its root; 0: the one at `subdir` is to be
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,8 @@ class OpenedSession:
     root: int
     read_only: bool
     token: bytes = field(repr=False)  # shown by its other connections
+    id: int  # 0 for one that only reads
+    found_applied: int  # of the session that it goes on from, the last verb that is stored
 
 
 class Control(Protocol):
@@ -117,6 +124,10 @@ class Control(Protocol):
     def join(self, token: bytes) -> None:
         """From here on this connection speaks for the session, too, and it ends with this one."""
 
+    def present(self, handles: list[HeldHandle], pins: list[int], is_last: bool) -> list[int]:
+        """Open, lock and pin again what the session held under an earlier owner.  Returns a new
+        handle for each; 0 where the node, or the lock, is gone."""
+
     def listen(self, token: bytes) -> None:
         """From here on the owner sends what other sessions changed, and waits for a word that
         it was heard."""
@@ -140,12 +151,17 @@ class Verb:
         parameters = tuple(codec_of(hints[name]) for name in signature.parameters)
         return cls(function.__name__, signature, parameters, codec_of(hints["return"]))
 
+    def arguments(self, args: Sequence[Any], kwargs: Mapping[str, object]) -> Sequence[Any]:
+        """All of them, by position."""
+        if not kwargs and len(args) == len(self.parameters):
+            return args
+        bound = self.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return tuple(bound.arguments.values())
+
     def encode(self, args: Sequence[object], kwargs: Mapping[str, object]) -> list[object]:
-        if kwargs or len(args) != len(self.parameters):
-            bound = self.signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            args = tuple(bound.arguments.values())
-        return [codec.encode(arg) for codec, arg in zip(self.parameters, args, strict=True)]
+        arguments = self.arguments(args, kwargs)
+        return [codec.encode(arg) for codec, arg in zip(self.parameters, arguments, strict=True)]
 
     def decode(self, args: object) -> list[Any]:
         if type(args) is not list or len(args) != len(self.parameters):
@@ -172,16 +188,18 @@ SESSION_VERBS: Final[Mapping[str, Verb]] = {
 CONTROL_VERBS: Final[Mapping[str, Verb]] = {
     name: Verb.of(method) for name, method in methods(Control).items()
 }
-# Those that change the volume: open does with O_TRUNC, and copy_range is many changes.
+# Those that change the volume: open does with O_TRUNC.
 CHANGING_VERBS: Final = frozenset(
     {
         "mknod", "mkdir", "symlink", "link", "unlink", "rmdir", "rename", "clone", "setattr",
         "setxattr", "removexattr", "create", "tmpfile", "open", "write", "allocate", "copy_range",
     }
 )  # fmt: skip
+STEPWISE_VERBS: Final = frozenset({"copy_range"})
 # Those that wait for the disk.
 DURABLE_VERBS: Final = frozenset({"fsync", "fsyncdir", "sync"})
 assert SESSION_VERBS.keys() >= CHANGING_VERBS | DURABLE_VERBS
+assert CHANGING_VERBS >= STEPWISE_VERBS
 
 CHANGES: Final = codec_of(list[Change])
 GREETING: Final = codec_of(Greeting)

@@ -18,7 +18,8 @@ _UNKNOWN_IDS: Final = 2**20
 
 class IdSource:
     """Ids of one kind, in order, never handed out twice: also not after a crash, for they come
-    from a reservation that was committed with, or before, the first row that used them.
+    from a reservation that was committed with, or before, the first row that used them.  Who
+    outlives the process may remember an id whose row is lost: see :attr:`committed`.
     Guarded by the store's lock; one per database and kind."""
 
     def __init__(self, database: Database, kind: str) -> None:
@@ -34,6 +35,8 @@ class IdSource:
                 "%s: ids of kind %s were not reserved; sqlfs check tells more", database.path, kind
             )
             self._next = self._reserved = used + 1
+        self._kept = self._reserved  # up to there the reservation is committed
+        self._reserved_by = 0  # the commit that brings the rest
 
     def _used(self) -> int:
         """The greatest id in use, as far as can be told."""
@@ -53,7 +56,15 @@ class IdSource:
         if self._next >= self._reserved:
             if self._kind == "node" and self._next + ID_RESERVATION > NODE_ID_MAX:
                 raise NoSpace(f"{self._db.path}: all node ids are used up")
+            self._kept = self._reserved
             self._reserved = self._next + ID_RESERVATION
+            self._reserved_by = self._db.commits + 1
             self._db.write("reservation_set", self._kind, self._reserved)
         self._next += 1
         return self._next - 1
+
+    @property
+    def committed(self) -> bool:
+        """Whether the reservation of every id that was handed out is committed: no owner hands it
+        out again, even if this process dies now."""
+        return self._next <= self._kept or self._reserved_by <= self._db.commits

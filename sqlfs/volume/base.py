@@ -39,6 +39,9 @@ class Host(Protocol):
 
     def session_closed(self, session: SessionBase) -> None: ...
 
+    def session_arrived(self, session: SessionBase) -> None:
+        """The session has again what it had under an earlier owner; called under the lock."""
+
 
 class SessionBase:
     """One user of an unlocked volume, without verbs."""
@@ -51,6 +54,12 @@ class SessionBase:
         self._keeps_atime = atime and not read_only
         self._closed = False
         self._lock = host.db.lock
+        # Of a client's session, which numbers its changing verbs; guarded by the store's lock.
+        self.id = 0  # of its row; 0: none
+        self.number = 0  # of the verb under way
+        self.applied = 0  # of the last one that is done
+        self.settled = 0  # of one that is committed, as are those before it
+        self.found_applied = 0  # of the session that this one goes on from; below 0: not known
 
     @property
     def opened_volume(self) -> OpenVolume:
@@ -80,12 +89,18 @@ class SessionBase:
             with self._host.db.writing():
                 try:
                     yield changes
+                    self.done(self.number)
                 finally:
                     self._host.touched()
         finally:
             work.arrived(pages)
         if changes and len(self._open_volume.subscriptions):
             self._open_volume.tell(tuple(changes), self)
+
+    def done(self, number: int) -> None:
+        """A numbered verb is a part of the open transaction."""
+        with self._lock:
+            self.applied = max(self.applied, number)
 
     def congested(self) -> bool:
         return self._host.work.gauge.full or self._host.db.settling()

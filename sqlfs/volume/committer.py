@@ -24,21 +24,24 @@ from sqlfs.limits import (
     MIB,
 )
 from sqlfs.store import Database, OpenWatch
+from sqlfs.volume.mounts import Mounts
 from sqlfs.volume.work import Work
 
 log = logging.getLogger("sqlfs")
 
 _LAND_AT_ONCE = 4  # chunks stored per hold of the lock
 _RECLAIM_AT_ONCE = 4
+_LOOK_S = 0.5  # between two looks whether clients of a dead owner still live
 
 
 class Committer:
     """Runs until :meth:`close`.  The times are guarded by the store's lock."""
 
-    def __init__(self, database: Database, work: Work, watch: OpenWatch) -> None:
+    def __init__(self, database: Database, work: Work, watch: OpenWatch, mounts: Mounts) -> None:
         self._db = database
         self._work = work
         self._watch = watch
+        self._mounts = mounts
         self._wake = threading.Event()
         self._closing = False
         self._dirty_since: float | None = None
@@ -99,11 +102,21 @@ class Committer:
             return 0.0
         self._checkpoint_if_due()
         with self._db.lock:
+            is_waiting = self._look_for_clients()
             if self._dirty_since is not None:
                 return COMMIT_IDLE_S
+            if is_waiting:
+                return _LOOK_S
             if self._db.log_bytes:
                 return CHECKPOINT_IDLE_S
         return 60.0
+
+    def _look_for_clients(self) -> bool:
+        was_waiting = self._mounts.is_waiting
+        is_waiting = self._mounts.look()
+        if was_waiting and not is_waiting:
+            self.touched()
+        return is_waiting
 
     def _commit_if_due(self) -> None:
         now = time.monotonic()

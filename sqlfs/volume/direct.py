@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import os
+import stat
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from sqlfs.errors import Corrupt
+from sqlfs.errors import Corrupt, NotFound, WouldBlock
 from sqlfs.limits import NAME_BYTES_MAX, NODE_ID_MAX
-from sqlfs.types import FileSystemStatus, VolumeInfo
+from sqlfs.types import FileSystemStatus, HeldHandle, VolumeInfo
 from sqlfs.volume.anchor import Anchor
 from sqlfs.volume.attribute_verbs import AttributeVerbs
 from sqlfs.volume.opened import Subscription
@@ -106,6 +108,50 @@ class DirectSession(RangeVerbs, AttributeVerbs):
     ) -> None:
         with self._reading() as volume:
             volume.subscriptions.append(Subscription(self, listener, own_telling))
+
+    def anchor(self, node: int) -> None:
+        """Have the directory `node` stand for the root, wherever it is now."""
+        with self._reading() as volume:
+            if node != volume.info.root:
+                volume.users.pin(self, node)
+            self._anchor = Anchor(volume.tree, volume.info.root, node)
+
+    def present(self, handles: Sequence[HeldHandle], pins: Sequence[int]) -> list[int]:
+        """Open, lock and pin again what a session held under an earlier owner.  Returns a new
+        handle for each; 0 where the node, or the lock, is gone."""
+        with self._reading() as volume:
+            for node in pins:
+                volume.users.pin(self, node)
+            return [self._open_again(held) for held in handles]
+
+    def _open_again(self, held: HeldHandle) -> int:
+        volume = self._open_volume
+        try:
+            record = volume.nodes.get(held.node)
+        except (NotFound, Corrupt):
+            return 0
+        if not stat.S_ISREG(record.mode) or (self._read_only and held.flags & os.O_ACCMODE):
+            return 0
+        handle = self._new_handle(record, held.flags & ~os.O_TRUNC)
+        if held.lock:
+            try:
+                self._take_lock(self._handle(handle), held.lock)
+            except WouldBlock:
+                self.release(handle)
+                return 0
+        if held.linkable:
+            volume.make_linkable(held.node)
+        return handle
+
+    def presented(self) -> None:
+        """All that the session held was presented."""
+        with self._reading():
+            self._host.session_arrived(self)
+
+    def give_up(self) -> None:
+        """End without letting go of anything: a later owner's session goes on from this one."""
+        with self._lock:
+            self._closed = True
 
     def close(self) -> None:
         with self._lock:

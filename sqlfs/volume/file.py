@@ -66,17 +66,15 @@ class VolumeFile:
             IdSource(database, "node"), IdSource(database, "edge"), IdSource(database, "reclaim"),
         )  # fmt: skip
         self._volume_ids = IdSource(database, "volume")
-        self._mounts = Mounts(database)
+        self._mounts = Mounts(database)  # guarded by the store's lock
         self._closed = False
         self._background = background and not self.read_only
-        self._committer = Committer(database, self.work, self._watch)
+        self._committer = Committer(database, self.work, self._watch, self._mounts)
         database.on_begin.append(self._hold)
-        database.on_commit.append(self.work.flush)
-        if not self.read_only:
-            self._mounts.clear_stale()
-            if background:
-                self._watch.start(database.fd, self._committer.wake)
-                self._committer.start()
+        database.on_commit += [self.work.flush, self._mounts.flush]
+        if self._background:
+            self._watch.start(database.fd, self._committer.wake)
+            self._committer.start()
 
     @classmethod
     def open(
@@ -206,8 +204,14 @@ class VolumeFile:
         pid: int | None = None,
         atime: bool = True,
         subdir: bytes = b"/",
+        is_clients: bool = False,
+        claim: int = 0,
+        root: int = 0,
     ) -> DirectSession:
         """A session on an unlocked volume, with the directory at `subdir` for its root.
+
+        One of a client (`is_clients`) may go on from the session that had the id `claim`, under
+        an earlier owner or this one, and whose root was the node `root`.
 
         `kek`, as :func:`sqlfs.crypto.derive_kek` gives it for the first slot, stands for the
         passphrase.  Without `atime`, reading leaves no trace.
@@ -224,7 +228,7 @@ class VolumeFile:
                 opened = OpenVolume(row, sealer, self._shared)
                 self.work.add(opened)
                 try:
-                    opened.begin()
+                    opened.begin(self._mounts.await_clients)
                 except BaseException:
                     self.work.remove(opened)
                     raise
@@ -234,10 +238,18 @@ class VolumeFile:
             )
             try:
                 # The volume's own root is not looked at: a damaged one is for check to find.
-                place = self._descend(session, volume, subdir) if subdir != b"/" else "/"
-                self._mounts.enlist(
-                    session, door=door, where=where, pid=pid or os.getpid(), subdir=place
-                )
+                place = decode(subdir)
+                if root:
+                    session.anchor(root)
+                elif subdir != b"/":
+                    place = self._descend(session, volume, subdir)
+                info = MountInfo(
+                    claim, volume, door, where, pid or os.getpid(), session.read_only,
+                    time.time_ns(), place,
+                )  # fmt: skip
+                self._mounts.enlist(session, opened, info, is_clients=is_clients)
+                if opened.awaits_clients:
+                    self._committer.wake()
             except BaseException:
                 session.close()
                 raise
@@ -267,13 +279,15 @@ class VolumeFile:
 
     def mounts(self) -> list[MountInfo]:
         """The sessions that live now, oldest first."""
-        return self._mounts.infos()
+        with self.db.lock:
+            return self._mounts.infos()
 
     def session_closed(self, session: SessionBase) -> None:
         """A session ends: what it did becomes durable, and its volume is locked with the last."""
         writes = not self.read_only and self.db.failure is None
         try:
-            self._mounts.strike(session, writes=writes)
+            with self.db.lock:
+                self._mounts.delist(session)
             if writes:
                 self.durable()
         finally:
@@ -281,7 +295,18 @@ class VolumeFile:
                 opened = session.opened_volume
                 opened.sessions -= 1
                 if opened.sessions == 0:
+                    self._mounts.forget(opened)
                     self.work.remove(opened)
+
+    def session_arrived(self, session: SessionBase) -> None:
+        self._mounts.arrived(session)
+
+    def commit_ids(self) -> None:
+        """Commit if an id was handed out whose reservation is not committed: somebody is about
+        to be told of it who may outlive this process."""
+        sources = (*self._shared.id_sources, self._mounts.ids)
+        if not all(source.committed for source in sources):
+            self.db.commit()
 
     # --- commits ---
 
@@ -359,12 +384,14 @@ class VolumeFile:
             }
 
     def close(self) -> None:
-        """Close all sessions, commit, checkpoint: one whole file is left, and no log."""
+        """Close all sessions, commit, checkpoint: one whole file is left, and no log.
+
+        Sessions of clients just end: what they held waits for them in the file."""
         with self.db.lock:
             if self._closed:
                 return
             self._closed = True
-            sessions = self._mounts.sessions()
+            sessions = self._mounts.leave_clients()
         try:
             for session in sessions:
                 session.close()

@@ -126,13 +126,19 @@ class FileVerbs(NameVerbs):
 
     def lock(self, handle: int, exclusive: bool) -> None:
         with self._reading() as volume:
-            mine = self._handle(handle)
-            for other in volume.shared.handles.values():
-                if other is mine or other.record is not mine.record or not other.lock:
-                    continue
-                if exclusive or other.lock == "exclusive":
-                    raise WouldBlock(f"node {mine.record.id} is locked by somebody else")
-            mine.lock = "exclusive" if exclusive else "shared"
+            file = self._handle(handle)
+            if volume.awaits_clients:
+                raise WouldBlock(f"who had node {file.record.id} locked may be about to come back")
+            self._take_lock(file, "exclusive" if exclusive else "shared")
+
+    def _take_lock(self, file: OpenFile, kind: str) -> None:
+        """Under the store's lock.  Raises WouldBlock."""
+        for other in self._open_volume.shared.handles.values():
+            if other is file or other.record is not file.record or not other.lock:
+                continue
+            if "exclusive" in (kind, other.lock):
+                raise WouldBlock(f"node {file.record.id} is locked by somebody else")
+        file.lock = kind
 
     def _new_handle(self, record: NodeRecord, flags: int) -> int:
         volume = self._open_volume

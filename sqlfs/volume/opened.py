@@ -80,6 +80,10 @@ class SharedParts:
     handles: dict[int, OpenFile] = field(default_factory=dict)
     last_handle: int = 0
 
+    @property
+    def id_sources(self) -> tuple[IdSource, ...]:
+        return self.node_ids, self.edge_ids, self.reclaim_ids
+
 
 class OpenVolume:
     """Nodes, content and users of one unlocked volume."""
@@ -116,11 +120,14 @@ class OpenVolume:
         self._kept: dict[int, NodeRecord] = {}  # orphans
         self._linkable: set[int] = set()  # of them, those that may still get their first name
         self.lost: dict[int, SqlfsError] = {}  # node -> why its changes could not be stored
+        # Whether clients of a dead owner may come back, who had nodes open, pinned or locked.
+        self.awaits_clients = False
 
     # --- beginning and end ---
 
-    def begin(self) -> None:
-        """Read the counters; delete the orphans that a dead owner left."""
+    def begin(self, await_clients: Callable[[OpenVolume], bool]) -> None:
+        """Read the counters; delete the orphans that a dead owner left, but where
+        `await_clients` says that somebody may come back who had them open."""
         row = self.db.row("counter_get", self.info.id)
         if row is None:
             raise Corrupt(f"volume {self.info.name!r} has no counters; sqlfs check tells more")
@@ -128,29 +135,40 @@ class OpenVolume:
         body = self.rows.open(Purpose.COUNTER, (self.info.uuid,), row[0], row[1], what)
         self.usage = self._stored_usage = VolumeUsage(*unpack(_USAGE, body, what))
         if not self.db.read_only:
-            self._delete_orphans()
+            self.awaits_clients = await_clients(self)
+            self._look_at_orphans()
 
     def begin_new(self) -> None:
         """The counters of a volume that has just its root."""
         self.usage = VolumeUsage(1, 0)
 
-    def _delete_orphans(self) -> None:
+    def _look_at_orphans(self) -> None:
         last = 0
         while rows := self.db.rows("orphan_page", self.info.id, last, _ORPHAN_PAGE):
             with self.db.writing():
                 for (node,) in rows:
-                    self._delete_orphan(node)
+                    self._look_at_orphan(node)
             last = rows[-1][0]
 
-    def _delete_orphan(self, node: int) -> None:
+    def _look_at_orphan(self, node: int) -> None:
         try:
             record = self.nodes.get(node)
         except Corrupt as error:
             log.error("%s", error)
             return
         # The seal decides, not the row: anybody could have put it there.
-        if record.nlink == 0:
+        if record.nlink:
+            return
+        if self.awaits_clients:
+            self._kept[node] = record
+        else:
             self._remove(record, was_orphan=True)
+
+    def end_waiting(self) -> None:
+        """Nobody comes back any more: orphans without a user go."""
+        self.awaits_clients = False
+        for node in list(self._kept):
+            self.drop_if_unused(node)
 
     def flush(self) -> None:
         """Write everything in memory into the open transaction: runs before each commit."""
@@ -255,7 +273,7 @@ class OpenVolume:
                 self._remove(self._kept.pop(node), was_orphan=True)
 
     def _is_unused(self, node: int) -> bool:
-        return node in self._kept and not self.users.needs(node)
+        return node in self._kept and not (self.awaits_clients or self.users.needs(node))
 
     def keep_nameless(self, record: NodeRecord, *, linkable: bool = False) -> None:
         """An orphan that somebody needs; `linkable`: it was made as one, and may get a name."""
@@ -268,6 +286,11 @@ class OpenVolume:
         """Whether the node never had a name, and may get one."""
         return node in self._linkable
 
+    def make_linkable(self, node: int) -> None:
+        """The orphan was made as one by a session of an earlier owner."""
+        if node in self._kept:
+            self._linkable.add(node)
+
     def named(self, node: int) -> None:
         """A linkable orphan got a name, and is none any more."""
         self._linkable.remove(node)
@@ -275,7 +298,7 @@ class OpenVolume:
         self.db.write("orphan_delete", node)
 
     def _unlinked(self, record: NodeRecord) -> None:
-        if self.users.needs(record.id):
+        if self.awaits_clients or self.users.needs(record.id):
             self.keep_nameless(record)
         else:
             self._remove(record, was_orphan=False)

@@ -209,13 +209,14 @@ class VolumeReader:
             body = self.keys.open_row(RECLAIM, (self.id, id_), *row)
             yield Reference(body[0], 0, body[1:])
 
-    def mounts(self) -> Iterator[tuple[int, bool, bytes, bytes]]:
-        """Process, read-only, door, place."""
+    def mounts(self) -> Iterator[tuple[int, bool, bool, int, bytes, bytes]]:
+        """Process, read-only, client, applied, door, place."""
         query = "SELECT id, generation, sealed FROM mount WHERE volume = ?"
         for id_, *row in self.file.rows(query, self.id):
             body = self.keys.open_row(MOUNT, (self.uuid, id_), *row)
-            door, place = body[9:].split(b"\0")
-            yield int.from_bytes(body[:8], "little"), bool(body[8]), door, place
+            door, place = body[18:].split(b"\0")
+            pid, applied = (int.from_bytes(body[at : at + 8], "little") for at in (0, 10))
+            yield pid, bool(body[8]), bool(body[9]), applied, door, place
 
     # --- content ---
 

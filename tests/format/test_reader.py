@@ -196,7 +196,7 @@ def test_a_file_in_use(path: Path, kind: Kind, read: Read) -> None:
     assert volume.orphans() == {orphan}
     assert volume.nodes()[orphan].nlink == 0
     assert volume.content(volume.nodes()[orphan]) == noise(9000)
-    assert list(volume.mounts()) == [(77, False, b"fuse", b"/mnt/\xff")]
+    assert list(volume.mounts()) == [(77, False, False, 0, b"fuse", b"/mnt/\xff")]
     record = lineage.in_file(copy.read_bytes())
     assert (record.marked, record.inode) == (1, path.stat().st_ino)
 

@@ -19,12 +19,19 @@ from sqlfs.limits import IO_BYTES_MAX
 from sqlfs.owner import rendezvous, server
 from sqlfs.owner.frames import REQUEST_BYTES_MAX, pack, receive, send
 from sqlfs.owner.rendezvous import Peer, publish, socket_name
-from sqlfs.owner.verbs import OUTSIDE, PROTOCOL, PROTOCOL_VERSION, READDIR_ENTRIES_MAX
+from sqlfs.owner.verbs import (
+    HANDLES_MAX,
+    OUTSIDE,
+    PINS_MAX,
+    PROTOCOL,
+    PROTOCOL_VERSION,
+    READDIR_ENTRIES_MAX,
+)
 from tests.owner.processes import Program, as_user, eventually, serving, socket_of
 
 NOBODY = 65534
 SOMEBODY = 65533
-REQUEST = ["main", None, False, "api", "", True, b"/"]  # a session
+REQUEST = ["main", None, False, "api", "", True, b"/", 0, 0]  # a session
 HELLO = pack([PROTOCOL, PROTOCOL_VERSION])
 
 
@@ -49,9 +56,9 @@ def greeted(raw: socket.socket) -> socket.socket:
 
 
 def ask(connection: socket.socket, number: int, verb: str, *args: object) -> object:
-    send(connection, [number, verb, list(args)])
+    send(connection, [number, verb, list(args), 0])
     match receive(connection):
-        case [int(answered), True, result] if answered == number:
+        case [int(answered), True, result, _, _] if answered == number:
             return result
         case other:
             raise AssertionError(other)
@@ -84,17 +91,20 @@ class TestGarbage:
             random.Random(2).randbytes(100_000),
             length(REQUEST_BYTES_MAX + 1),
             pack(["volumes"]),
-            pack([0, "volumes", []]),
-            pack(["1", "volumes", []]),
-            pack([1, "volumes", [1]]),
-            pack([1, "slots", [7]]),
-            pack([1, "slots", "main"]),
-            pack([1, "_release", []]),
-            pack([1, "hang_up", []]),
-            pack([1, "getattr", [1]]),
-            pack([1, "__init__", []]),
+            pack([1, "volumes", []]),
+            pack([0, "volumes", [], 0]),
+            pack(["1", "volumes", [], 0]),
+            pack([1, "volumes", [1], 0]),
+            pack([1, "volumes", [], None]),
+            pack([1, "slots", [7], 0]),
+            pack([1, "slots", "main", 0]),
+            pack([1, "_release", [], 0]),
+            pack([1, "hang_up", [], 0]),
+            pack([1, "getattr", [1], 0]),
+            pack([1, "present", [[], [], True], 0]),
+            pack([1, "__init__", [], 0]),
         ],
-        ids=range(12),
+        ids=range(15),
     )
     def test_instead_of_a_request_ends_the_connection(
         self, greeted: socket.socket, client: sqlfs.Store, sent: bytes
@@ -109,6 +119,8 @@ class TestGarbage:
             ("readdir", [1, 0, READDIR_ENTRIES_MAX + 1]),
             ("open_session", [REQUEST]),
             ("join", [bytes(16)]),
+            ("present", [[[1, 0, "", False]] * (HANDLES_MAX + 1), [], True]),
+            ("present", [[], [1] * (PINS_MAX + 1), True]),
             ("subscribe", [None]),
         ],
     )
@@ -117,7 +129,7 @@ class TestGarbage:
     ) -> None:
         ask(greeted, 1, "open_session", REQUEST)
         assert len(owner.mounts()) == 1
-        _end_of(greeted, pack([2, verb, args]))
+        _end_of(greeted, pack([2, verb, args, 0]))
         eventually(lambda: owner.mounts() == [])
 
     def test_of_another_version_is_told_so(self, raw: socket.socket) -> None:
@@ -129,7 +141,7 @@ class TestGarbage:
                 pytest.fail(f"{other}")
 
     def test_a_token_that_is_none_listens_to_nothing(self, greeted: socket.socket) -> None:
-        send(greeted, [1, "listen", [b""]])
+        send(greeted, [1, "listen", [b""], 0])
         assert receive(greeted)[1] is False
 
 
@@ -155,7 +167,7 @@ class TestHanging:
             node = fs.stat("/big").st_ino
             handle = ask(greeted, 2, "open", node, os.O_RDONLY)
             for number in range(3, 40):
-                send(greeted, [number, "read", [handle, 0, IO_BYTES_MAX]])
+                send(greeted, [number, "read", [handle, 0, IO_BYTES_MAX], 0])
             with client.mount() as theirs:
                 assert theirs.read_bytes("/big") == bytes(IO_BYTES_MAX)
         owner.close()
@@ -213,7 +225,7 @@ class TestOtherUsers:
                 connection.connect(str(place))
                 heard = [receive(connection)]
                 try:
-                    connection.sendall(HELLO + pack([1, "volumes", []]))
+                    connection.sendall(HELLO + pack([1, "volumes", [], 0]))
                     heard.append(receive(connection))
                 except (OSError, ConnectionLost):
                     pass
