@@ -151,6 +151,7 @@ def open_file(
     if not writable and not read_only:
         raise ReadOnly(f"{path} can't be written; open it read-only (-o ro)")
     wanted = _Wanted(read_only, writable, accept_state, vfs, syncer, progress)
+    ownership.check_openable(path)
     try:
         connection = _connect(path, writable, immutable=False, vfs=vfs)
     except apsw.Error as error:

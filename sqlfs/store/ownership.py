@@ -47,14 +47,29 @@ def take(fd: int, path: Path, *, shared: bool) -> None:
     try:
         fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
-        pid = holder(fd)
-        by = f"process {pid}" if pid else "another process"
-        raise InUse(f"{path} is in use by {by}, which can't be reached from here") from None
+        raise _in_use(path, os.fstat(fd).st_ino) from None
 
 
-def holder(fd: int) -> int | None:
-    """The pid that holds a lock on the file of `fd`, as /proc/locks tells it."""
-    inode = os.fstat(fd).st_ino
+def check_openable(path: Path) -> None:
+    """Raises InUse where opening the file would wait for an owner that holds a lease on it: one
+    that is stopped gives it up never, and the kernel takes it after 45 s only.  To be called where
+    this process does not have the file open."""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    except BlockingIOError:
+        raise _in_use(path, path.stat().st_ino) from None
+    except OSError:
+        return  # whoever opens it finds out why
+
+
+def _in_use(path: Path, inode: int) -> InUse:
+    pid = holder(inode)
+    by = f"process {pid}" if pid else "another process"
+    return InUse(f"{path} is in use by {by}, which can't be reached from here")
+
+
+def holder(inode: int) -> int | None:
+    """The pid that holds a lock on the file with that inode, as /proc/locks tells it."""
     try:
         locks = Path("/proc/locks").read_text("ascii")
     except OSError:

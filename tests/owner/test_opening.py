@@ -130,6 +130,13 @@ class TestOutOfReach:
             sqlfs.open(path)
         server.signal(signal.SIGCONT)
 
+    def test_a_lease_that_is_never_given_up_hangs_nobody(self, path: Path) -> None:
+        """The kernel would have whoever opens the file wait for 45 s, and then let him."""
+        with sqlfs.open(path, create=True) as store:
+            store.create_volume("main")
+        with running("tests.owner.lease", path), pytest.raises(InUse, match="in use"):
+            sqlfs.open(path)
+
     def test_a_socket_of_another_file_is_passed_by(
         self, owner: sqlfs.Store, tmp_path: Path
     ) -> None:
