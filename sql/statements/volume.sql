@@ -26,6 +26,10 @@ INSERT INTO key_slot
     (volume, slot, generation, memory_kib, passes, lanes, salt, commitment, wrapped)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
+-- name: mount_clear
+DELETE FROM mount;
+-- name: mount_count
+SELECT count(*) FROM mount;
 -- name: mount_of_volume
 SELECT id, generation, sealed FROM mount WHERE volume = ? ORDER BY id;
 -- name: mount_insert

@@ -87,6 +87,7 @@ class Database(Rows):
         self.log_bytes = self.log_allocated = log_frames * self._page_size
         connection.set_wal_hook(self._count_log)
         self._identity = ownership.identity(fd)
+        self.was_copy = lineage.identity != self._identity  # what was opened, of another file
         self.room = Room(self, connection, syncer)
         self._place = Place(path, fd, syncer)
         self.images = Images(self, self._place.log_descriptor)

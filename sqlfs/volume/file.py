@@ -72,6 +72,8 @@ class VolumeFile:
         self._committer = Committer(database, self.work, self._watch, self._mounts)
         database.on_begin.append(self._hold)
         database.on_commit += [self.work.flush, self._mounts.flush]
+        if not self.read_only:
+            self._mounts.clear_copied()
         if self._background:
             self._watch.start(database.fd, self._committer.wake)
             self._committer.start()

@@ -94,6 +94,12 @@ class Mounts:
         """Oldest first."""
         return [each.info for each in self._live.values()]
 
+    def clear_copied(self) -> None:
+        """Who uses the file that this one is a copy of does not come here."""
+        if self._db.was_copy and self._db.row("mount_count") != (0,):
+            with self._db.writing():
+                self._db.write("mount_clear")
+
     # --- the beginning and the end of a session ---
 
     def enlist(

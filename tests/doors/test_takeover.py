@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -161,6 +162,17 @@ class TestProgram:
             server.kill()
             eventually(lambda: store.is_owner)
             assert file.read() == b"kept"
+
+    @pytest.mark.usefixtures("server")
+    def test_of_another_file_is_not_awaited_in_its_copy(self, path: Path) -> None:
+        copy = path.with_name("copy.sqlite")
+        with sqlfs.open(path) as store, store.mount() as files:
+            files.write_bytes("/a", b"kept")
+            files.sync()
+            shutil.copy(path, copy)
+            with sqlfs.open(copy) as other, other.mount() as copied:
+                # Where clients may come back, no lock is to be had.
+                copied.open("/a", "r+b", lock=True).close()
 
     def test_that_only_has_the_file_open_does_not(self, server: Program, path: Path) -> None:
         with sqlfs.open(path) as store:
