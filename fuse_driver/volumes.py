@@ -9,6 +9,7 @@ from typing import Final
 from fuse_driver.arguments import Arguments
 from sqlfs import owner
 from sqlfs.cli.secrets import PassphraseSource, read_passphrase
+from sqlfs.cli.steps import verifying
 from sqlfs.errors import NoSuchVolume, UsageError
 from sqlfs.owner import Store
 from sqlfs.types import VolumeInfo
@@ -38,12 +39,14 @@ def open_store(arguments: Arguments, say: Say) -> Store:
     one can't be reached, and StoreError."""
     file = arguments.file
     is_new = not file.exists()
-    store = owner.open(
-        file,
-        create=arguments.options.makes_volumes,
-        read_only=arguments.options.read_only,
-        accept_state=arguments.accept_state,
-    )
+    with verifying() as progress:
+        store = owner.open(
+            file,
+            create=arguments.options.makes_volumes,
+            read_only=arguments.options.read_only,
+            accept_state=arguments.accept_state,
+            progress=progress,
+        )
     if is_new:
         say(f"created {file}")
     for notice in store.notices:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -59,3 +61,10 @@ class StepProgress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+@contextmanager
+def verifying() -> Iterator[Callable[[int, int], None]]:
+    """For :func:`sqlfs.owner.open`: shows how far a copy is verified, if that takes long."""
+    with StepProgress() as steps:
+        yield lambda done, total: steps("verify", done, total)

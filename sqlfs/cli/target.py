@@ -14,6 +14,7 @@ from sqlfs import owner
 from sqlfs.cli.local import to_volume_text
 from sqlfs.cli.output import complaint
 from sqlfs.cli.secrets import add_passphrase_options, passphrase_source, read_passphrase
+from sqlfs.cli.steps import verifying
 from sqlfs.crypto import protect_process
 from sqlfs.errors import (
     ConnectionLost,
@@ -92,12 +93,13 @@ def opened_file(
 
 def _open(path: Path, *, write: bool, create: bool, accept_state: bool) -> Store:
     # For reading, too, open it to write: others may want to while this process owns it.
-    try:
-        return owner.open(path, create=create, accept_state=accept_state)
-    except (ReadOnly, MissingLog, Invalid):
-        if write:
-            raise
-        return owner.open(path, read_only=True)
+    with verifying() as progress:
+        try:
+            return owner.open(path, create=create, accept_state=accept_state, progress=progress)
+        except (ReadOnly, MissingLog, Invalid):
+            if write:
+                raise
+            return owner.open(path, read_only=True, progress=progress)
 
 
 @contextmanager

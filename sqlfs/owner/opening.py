@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -31,12 +32,15 @@ def open(
     create: bool = False,
     read_only: bool = False,
     accept_state: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Store:
     """Open the volume file at `path`; with `create`, make an empty one if there is none.
 
     Whoever is first owns the file and serves the others, which become its clients: this process
     may be either, and :attr:`Store.is_owner` tells which at the moment.  `accept_state` goes on
     from the state that the file holds when the log that belongs to it is missing.
+    `progress` is called while a copy is verified, as it is when it is first opened, with the rows
+    that were, and how many there are.
 
     Raises NotFound, NotAVolumeFile, UnsupportedFormat, Corrupt, MissingLog, ReadOnly,
     NotPermitted; InUse when the owner can't be reached, and PeerRefused when it does not serve
@@ -50,7 +54,11 @@ def open(
                 client = _as_client(place, read_only)
                 backend: Backend = client or DirectBackend(
                     VolumeFile.open(
-                        place, create=create, read_only=read_only, accept_state=accept_state
+                        place,
+                        create=create,
+                        read_only=read_only,
+                        accept_state=accept_state,
+                        progress=progress,
                     )
                 )
             succession = Succession(backend, partial(_again, place, read_only))

@@ -92,14 +92,16 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.01)
 
 
-def at_terminal(*words: Word, answers: Sequence[tuple[str, str]] = ()) -> Outcome:
+def at_terminal(
+    *words: Word, answers: Sequence[tuple[str, str]] = (), command: Sequence[str] = COMMAND
+) -> Outcome:
     """Run the command at a terminal of its own; its output is all that the terminal shows.
 
     Each of `answers` is a prompt to wait for, and what is then typed.
     """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [*COMMAND, *words],
+        [*command, *words],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sqlfs.store import image
 from sqlfs.volume import file
 
 
@@ -25,6 +26,12 @@ def disk_folder(tmp_path: Path) -> Iterator[Path]:
 def nobody_watching(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody else opens the images, and closing an inotify instance takes the kernel 10 ms."""
     monkeypatch.setattr(file, "OpenWatch", NoWatch)
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Backups of small files take a while, too."""
+    monkeypatch.setattr(image, "PIECE_BYTES", 16384)
 
 
 class NoWatch:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+from sqlfs.maintenance import check_file
+from sqlfs.store import Image
 from sqlfs.volume import VolumeFile
 from sqlfs.volume.session import Session
 from tests.model.session import ModelSession
+from tests.power.backups import Backups
 from tests.power.history import History
 from tests.power.lockstep import Lockstep
 from tests.power.record import Record, Recorder, RecordingSyncer
@@ -27,6 +30,7 @@ class CoreLife:
     def __init__(self, path: Path, kek: bytes | None) -> None:
         self._path = path
         self._kek = kek
+        self.backups_finished = 0
 
     def run(
         self,
@@ -41,6 +45,8 @@ class CoreLife:
             session = self._open()
             both = Lockstep(model, session, chance, history, self._recorder.acknowledge)
             self._both = both
+            self._model = model
+            self._backups = Backups(self._path.parent.parent, chance, self._look)
             try:
                 both.run(
                     steps,
@@ -56,10 +62,13 @@ class CoreLife:
                         (self._commit, 3),
                         (self._checkpoint, 3),
                         (self._reclaim, 2),
+                        (self._back_up, 2),
                         (self._reopen, 1),
                     ],
                 )
                 assert digest_of(model) == digest_of(self._session), "not in lockstep"
+                self._backups.finish()
+                self.backups_finished += self._backups.finished
             finally:
                 self._file.close()
             both.acknowledge()
@@ -85,7 +94,21 @@ class CoreLife:
     def _reclaim(self) -> None:
         self._file.reclaim()
 
+    def _back_up(self) -> None:
+        self._backups.step(self._image)
+
+    def _image(self) -> tuple[Image, bytes]:
+        return self._file.image(), digest_of(self._model)
+
+    def _look(self, backup: Path) -> bytes:
+        with VolumeFile.open(backup, background=False) as opened:
+            assert opened.db.torn is None
+            session = open_session(opened, self._kek)
+            assert check_file(opened) == []
+            return digest_of(session)
+
     def _reopen(self) -> None:
+        self._backups.finish()
         self._both.release_all()
         self._file.close()
         self._both.acknowledge()

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from sqlfs.store import Database, open_file
+from sqlfs.store import Database, Image, open_file
 from sqlfs.store.io import Syncer
+from tests.power.backups import Backups
 from tests.power.history import History
 from tests.power.record import Record, Recorder, RecordingSyncer
 from tests.power.vfs import recording
@@ -46,6 +47,7 @@ class StoreLife:
         self._chance = chance
         self._history = history
         self._state = 0
+        self.backups = Backups(path.parent.parent, chance, _look)
         self._database: Database | None = None
 
     def run(self, steps: int) -> None:
@@ -65,6 +67,7 @@ class StoreLife:
             (self._sync, 4),
             (self._checkpoint, 3),
             (self._shrink_log, 1),
+            (self._back_up, 3),
             (self._reopen, 1),
         ]
         (verb,) = self._chance.choices([verb for verb, _ in verbs], [often for _, often in verbs])
@@ -122,6 +125,14 @@ class StoreLife:
         self.database.shrink_log()
         self.recorder.acknowledge(self._state)
 
+    def _back_up(self) -> None:
+        self.backups.step(self._image)
+
+    def _image(self) -> tuple[Image, bytes]:
+        now = digest_of(self.database)
+        self._state = self._history.add(now)
+        return self.database.images.begin(), now
+
     def _reopen(self) -> None:
         self._close()
         self._open()
@@ -131,6 +142,7 @@ class StoreLife:
         self._state = self._history.add(digest_of(self._database))
 
     def _close(self) -> None:
+        self.backups.finish()
         self._state = self._history.add(digest_of(self.database))
         self.database.close()
         self.recorder.acknowledge(self._state)
@@ -138,3 +150,12 @@ class StoreLife:
 
 def _digest(piece: int) -> bytes:
     return blake3(piece.to_bytes(4, "big")).digest()
+
+
+def _look(backup: Path) -> bytes:
+    database = open_file(backup).database
+    try:
+        assert database.torn is None
+        return digest_of(database)
+    finally:
+        database.close()

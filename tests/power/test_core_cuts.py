@@ -29,6 +29,14 @@ def test_every_cut_of_an_encrypted_volume(seed: int, disk_folder: Path, tmp_path
     volume.sweep(CoreLife(volume.path, volume.kek), tmp_path, count=1, steps=50)
 
 
+def test_backups_are_of_their_moment(disk_folder: Path) -> None:
+    volume = Volume(disk_folder, seed=7)
+    life = CoreLife(volume.path, volume.kek)
+    for _ in volume.lives(life, count=2, steps=200):
+        pass
+    assert life.backups_finished > 4
+
+
 def test_an_fsync_that_only_commits_is_found_out(
     disk_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
