@@ -62,7 +62,7 @@ class CoreLife:
                         (self._commit, 3),
                         (self._checkpoint, 3),
                         (self._reclaim, 2),
-                        (self._back_up, 2),
+                        (self._back_up, 6),
                         (self._reopen, 1),
                     ],
                 )
@@ -104,7 +104,7 @@ class CoreLife:
         with VolumeFile.open(backup, background=False) as opened:
             assert opened.db.torn is None
             session = open_session(opened, self._kek)
-            assert check_file(opened) == []
+            assert check_file(opened) == [], "a backup that is not sound"
             return digest_of(session)
 
     def _reopen(self) -> None:

