@@ -53,7 +53,7 @@ def test_content_that_lags_behind_its_names_is_found_out(
     monkeypatch.setattr(Work, "flush", lambda _: None)
     volume = Volume(disk_folder, seed=1)
     life = CoreLife(volume.path, volume.kek)
-    with pytest.raises(AssertionError, match="after the cut|a backup"):
+    with pytest.raises(AssertionError, match=r"after the cut|a backup"):
         volume.sweep(life, tmp_path, count=1, steps=40)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 from sqlfs.crypto import KdfParameters, derive_kek
 from sqlfs.maintenance import check_file
+from sqlfs.namespace import clock
 from sqlfs.volume import VolumeFile
 from tests.model.session import ModelSession
 from tests.power.core_life import VOLUME, open_session
@@ -113,7 +116,9 @@ class Volume:
 @contextmanager
 def seeded_ids(chance: random.Random) -> Iterator[None]:
     """Draw ids and keys from `chance`: rows are ordered by digests under them, and a cut that
-    is run again must meet the same writes."""
+    is run again must meet the same writes.  For the same reason each time is another one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "urandom", chance.randbytes)
+        times = itertools.count(time.time_ns(), 1_000_000)
+        patch.setattr(clock, "now_ns", lambda: next(times))
         yield
