@@ -30,7 +30,7 @@ TABLE_COLUMNS = 132  # where the output is no terminal
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: terminated"))
     arguments = _arguments()
     if arguments.scale:
         with _backing(arguments) as folder:
@@ -68,9 +68,11 @@ def _compare(
             rounds=arguments.rounds,
             drops_caches=may_drop_caches(),
         )
-        for workload in chosen:
-            rows += Contest(workload(sizes), present, folder).measure(arguments.rounds, _say)
-    _report(arguments.json, conditions, rows)
+        try:
+            for workload in chosen:
+                rows += Contest(workload(sizes), present, folder).measure(arguments.rounds, _say)
+        finally:  # whoever interrupts it sees what there is
+            _report(arguments.json, conditions, rows)
 
 
 def _report(file: str | None, conditions: report.Conditions, rows: Sequence[Row]) -> None:
@@ -131,4 +133,7 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("bench: interrupted")

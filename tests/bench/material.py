@@ -12,11 +12,14 @@ from pathlib import Path
 SEED = 4711
 MIB = 2**20
 _CORPUS_BYTES = 4 * MIB
+_AT_ONCE_BYTES = 16 * MIB  # Random makes no more than 256 MiB - 1
 
 
 def unique(size: int) -> bytes:
     """Bytes that neither compress nor repeat, the same at every call."""
-    return random.Random(SEED).randbytes(size)
+    source = random.Random(SEED)
+    parts = (min(_AT_ONCE_BYTES, size - at) for at in range(0, size, _AT_ONCE_BYTES))
+    return b"".join(map(source.randbytes, parts))
 
 
 def text(size: int) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import catalogue, python_api, scale
+from tests.bench import catalogue, material, python_api, scale
 from tests.bench.native import Native
 from tests.bench.peers import FromDebian
 from tests.bench.report import Conditions, as_json
@@ -108,6 +108,14 @@ def test_a_subject_that_fails_has_a_reason_and_no_figure(tmp_path: Path) -> None
     assert row.failure == "cannot be done"
     assert row.rates == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_material_of_any_size_neither_repeats_nor_changes() -> None:
+    size = 40 * 2**20 + 5
+    data = material.unique(size)
+    assert len(data) == size
+    assert len({bytes(block) for block in material.blocks(data, 4096)}) == -(-size // 4096)
+    assert data[:1000] == material.unique(1000)
 
 
 def test_ratios_are_of_medians() -> None:
