@@ -15,6 +15,7 @@ from fuse_driver.handlers import Handlers
 from fuse_driver.kernel.abi import (
     CREATE_IN,
     FOPEN_KEEP_CACHE,
+    FOPEN_NOFLUSH,
     FSYNC_FDATASYNC,
     FSYNC_IN,
     OPEN_IN,
@@ -160,7 +161,10 @@ class FileHandlers(Handlers):
         durable_writes = bool(flags & (os.O_SYNC | os.O_DSYNC))
         self._open_files[handle] = OpenFile(node, durable_writes, bool(flags & os.O_APPEND))
         # Pages of an earlier open are right still: invalidation has seen to the others.
-        return OPEN_OUT.pack(handle, FOPEN_KEEP_CACHE if keeps_pages else 0, 0)
+        reply_flags = FOPEN_KEEP_CACHE if keeps_pages else 0
+        if flags & (os.O_ACCMODE | os.O_TRUNC) == os.O_RDONLY:
+            reply_flags |= FOPEN_NOFLUSH  # closing has nothing to show, and nothing to tell
+        return OPEN_OUT.pack(handle, reply_flags, 0)
 
     @answers(Opcode.RELEASE)
     def release(self, request: Request) -> Reply:
