@@ -122,6 +122,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--encrypt", action="store_true", help="make the new volume an encrypted one")
     add_passphrase_options(parser)
     add("--log", metavar="FILE", type=Path, help="log to FILE instead of syslog")
-    add("--accept-state", action="store_true", help="go on although FILE's log is missing")
+    add(
+        "--accept-state",
+        action="store_true",
+        help="go on although FILE's log is missing or damaged",
+    )
     add("--version", action="version", version=f"sqlfs-mount {sqlfs.__version__}")
     return parser

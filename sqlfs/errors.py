@@ -168,6 +168,10 @@ class MissingLog(StoreError):
     default_errno = errno.EROFS
 
 
+class DamagedLog(MissingLog):
+    """The log ends before what is known to have been durable in it."""
+
+
 class InUse(StoreError):
     """Another process owns the file (or the mountpoint) and can't be asked."""
 

@@ -10,7 +10,7 @@
 -- record can be read from the file and from the log without SQLite.
 CREATE TABLE lineage (
     id     INTEGER PRIMARY KEY CHECK (id = 1),
-    record BLOB NOT NULL CHECK (length(record) = 128)
+    record BLOB NOT NULL CHECK (length(record) = 136)
 ) STRICT;
 
 -- What a reader has to understand.  An unknown required feature refuses to open, by name.

@@ -41,7 +41,9 @@ def add_file_argument(parser: argparse.ArgumentParser, *, optional: bool = False
         "file", metavar="FILE", nargs="?" if optional else None, help="the volume file"
     )
     parser.add_argument(
-        "--accept-state", action="store_true", help="go on although FILE's log is missing"
+        "--accept-state",
+        action="store_true",
+        help="go on although FILE's log is missing or damaged",
     )
 
 
@@ -52,7 +54,9 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--volume", metavar="V", help="the volume's name; FILE is a path then")
     parser.add_argument(
-        "--accept-state", action="store_true", help="go on although FILE's log is missing"
+        "--accept-state",
+        action="store_true",
+        help="go on although FILE's log is missing or damaged",
     )
     add_passphrase_options(parser)
 

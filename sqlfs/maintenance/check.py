@@ -86,7 +86,7 @@ def _queries(file: VolumeFile, pace: Pace) -> Iterator[Finding]:
             yield Finding("sqlite", f"query {name}", error.message)
             continue
         for row in rows:
-            what = ", ".join(f"{column} {value}" for column, value in row.items())
+            what = ", ".join(f"{column} {_shown(value)}" for column, value in row.items())
             yield Finding(name, what, _statement(query))
         pace.advance(1)
 
@@ -119,3 +119,9 @@ def _domain(
 
 def _statement(query: str) -> str:
     return "violates: " + query.partition("\n")[0].removeprefix("--").strip()
+
+
+def _shown(value: object) -> str:
+    """A value of a row on one line, whoever wrote it."""
+    shown = str(value)
+    return shown if shown.isprintable() else repr(value)

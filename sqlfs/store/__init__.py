@@ -1,6 +1,7 @@
 """The only code that opens volume files and runs SQL."""
 
 from sqlfs.store.compacting import compact_into
+from sqlfs.store.creation import create_file
 from sqlfs.store.database import Database
 from sqlfs.store.ids import IdSource
 from sqlfs.store.image import Image
@@ -13,7 +14,7 @@ from sqlfs.store.inspection import (
     violations,
 )
 from sqlfs.store.log import log_path
-from sqlfs.store.opening import Opened, create_file, open_file
+from sqlfs.store.opening import Opened, open_file
 from sqlfs.store.ownership import open_descriptors
 from sqlfs.store.statements import checks, sql_folder
 from sqlfs.store.tally import Tally

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import apsw
 
-from sqlfs.errors import Corrupt, InputOutput, NoSpace, ReadOnly, SqlfsError
+from sqlfs.errors import (
+    AlreadyExists,
+    Corrupt,
+    InputOutput,
+    NoSpace,
+    NotFound,
+    NotPermitted,
+    ReadOnly,
+    SqlfsError,
+    StoreError,
+)
 from sqlfs.limits import PAGE_CACHE_BYTES
 
 
@@ -33,3 +43,14 @@ def translated(error: Exception, path: Path) -> SqlfsError:
     if isinstance(error, apsw.ReadOnlyError):
         return ReadOnly(f"{path} can't be written: {error}")
     return InputOutput(f"{path}: {error}")
+
+
+def from_os_error(error: OSError, doing: str) -> OSError:
+    """What the system says of a file, as one of ours; errors that are ours stay as they are."""
+    if isinstance(error, StoreError | AlreadyExists):
+        return error
+    if isinstance(error, FileNotFoundError):
+        return NotFound(f"{doing}: no such file or directory")
+    if isinstance(error, PermissionError):
+        return NotPermitted(f"{doing}: permission denied")
+    return StoreError(f"{doing}: {error.strerror}", errno_=error.errno)

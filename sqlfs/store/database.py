@@ -35,6 +35,7 @@ from sqlfs.store.digest import RowDigest
 from sqlfs.store.image import Images
 from sqlfs.store.io import Syncer
 from sqlfs.store.lineage import Lineage
+from sqlfs.store.log_sync import LogSync
 from sqlfs.store.place import Place
 from sqlfs.store.room import Room
 from sqlfs.store.rows import Rows
@@ -52,7 +53,7 @@ class Database(Rows):
         fd: int,
         lineage: Lineage,
         *,
-        base: bytes,
+        base: Lineage,
         marked: bool = False,
         torn: str | None = None,
         read_only: bool,
@@ -64,12 +65,11 @@ class Database(Rows):
         self.read_only = read_only
         self.torn = torn  # how it is said that the file is a torn copy, if it is one
         self.lineage = lineage  # guarded by lock
-        self._base = base  # id of the state in the file itself; guarded by lock
+        self._base = base.id  # of the state in the file itself; guarded by lock
         # Whether the file itself says that an owner has it open: then a lost log is noticed.
         self.marked = marked  # guarded by lock
         # A log that was found may not be durable: it counts as one commit to be synced.
         self.commits = 1 if log_frames else 0  # transactions; guarded by lock
-        self.synced = 0  # of them durable; guarded by lock
         self.log_bytes = 0  # of the log that are in use; guarded by lock
         self.log_allocated = 0  # bytes that the log's file has at least; guarded by lock
         self.uncommitted_bytes = 0  # blobs in the open transaction; guarded by lock
@@ -82,8 +82,7 @@ class Database(Rows):
         self._log_is_copied = False  # nothing is in it that the file lacks; guarded by lock
         self._settled = threading.Condition(self.lock)
         self._main_unsynced = False  # guarded by lock
-        self._sync_turn = threading.Lock()  # one sync of the log at a time; taken before lock
-        self._closed = False
+        self.closed = False  # guarded by lock
         self.log_bytes = self.log_allocated = log_frames * self._page_size
         connection.set_wal_hook(self._count_log)
         self._identity = ownership.identity(fd)
@@ -91,6 +90,7 @@ class Database(Rows):
         self.room = Room(self, connection, syncer)
         self._place = Place(path, fd, syncer)
         self.images = Images(self, self._place.log_descriptor)
+        self._log_sync = LogSync(self, self._place, base, syncer)
         self._parted = False  # path and file came apart; guarded by lock
         self._digest = RowDigest(lineage.digest)  # of the open transaction; guarded by lock
         if not read_only:
@@ -146,7 +146,7 @@ class Database(Rows):
 
     def wait_settled(self) -> None:
         with self.lock:
-            while self._main_unsynced and not self._closed:
+            while self._main_unsynced and not self.closed:
                 self._settled.wait()
 
     def commit(self) -> int:
@@ -175,26 +175,11 @@ class Database(Rows):
             return self.commits
 
     def sync(self, upto: int | None = None) -> None:
-        """Make the log durable up to commit `upto` (default: the last one).
-
-        One sync serves all who wait: a thread that finds its commit synced returns at once.
-        """
-        self._sync_log(upto)
-        self.check_place()
-
-    def _sync_log(self, upto: int | None) -> None:
+        """Make the log durable up to commit `upto` (default: the last one)."""
         with self.lock:
             target = self.commits if upto is None else upto
-            if self.synced >= target:
-                return
-        with self._sync_turn:
-            with self.lock:
-                if self.synced >= target:
-                    return
-                now = self.commits
-            self._syncing(self._place.sync_log)
-            with self.lock:
-                self.synced = max(self.synced, now)
+        self._log_sync.up_to(target)
+        self.check_place()
 
     def check_place(self) -> None:
         """End writing if the path has come to lead elsewhere: what was logged would not be found
@@ -202,7 +187,7 @@ class Database(Rows):
         with self.lock:
             if self._parted and self.failure is not None:
                 raise InputOutput(self.failure)
-            if self.read_only or self.failure is not None or self._parted or self._closed:
+            if self.read_only or self.failure is not None or self._parted or self.closed:
                 return
             why = self._place.parted()
             if why is not None:
@@ -232,13 +217,14 @@ class Database(Rows):
         """Every transaction ends with a record of its own: what a cut leaves of a log says which
         state it is, and whose."""
         lineage = self.lineage.next(
-            self._base, marked=marked, identity=self._identity, digest=self._digest.encode()
-        )
+            self._base, synced=self._log_sync.generation, marked=marked,
+            identity=self._identity, digest=self._digest.encode(),
+        )  # fmt: skip
         self.write("lineage_set", lineage.encode())
         self.lineage = lineage
 
     def require_open(self) -> None:
-        if self._closed:
+        if self.closed:
             raise ConnectionLost(f"{self.path} is closed")
 
     def refusal(self) -> SqlfsError:
@@ -292,11 +278,10 @@ class Database(Rows):
                 self._settled.wait()
             if self._in_transaction or self.commits != last:
                 self._end_log(mark)
-                self._syncing(self._place.sync_log)
-                self.synced = self.commits
+                self._log_sync.all()
             self._copy_log()
         try:
-            self._syncing(self._place.sync_file)
+            self.syncing(self._place.sync_file)
         finally:
             with self.lock:
                 self._main_unsynced = False
@@ -382,7 +367,7 @@ class Database(Rows):
     def close(self) -> None:
         """Commit, checkpoint with the mark cleared, and close: one whole file is left."""
         with self.lock:
-            if self._closed:
+            if self.closed:
                 return
         try:
             if self._parted and self._place.is_named():
@@ -398,13 +383,14 @@ class Database(Rows):
                 self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
         finally:
             with self.lock:
-                self._closed = True
+                self.closed = True
                 self.images.end()
                 self._settled.notify_all()
                 self._connection.set_wal_hook(None)
                 self._connection.close()
 
-    def _syncing(self, sync: Callable[[], None]) -> None:
+    def syncing(self, sync: Callable[[], None]) -> None:
+        """Run a sync; writing ends with one that fails."""
         try:
             sync()
         except OSError as error:

@@ -6,19 +6,21 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlfs.errors import MissingLog, ReadOnly
+from sqlfs.errors import DamagedLog, MissingLog, ReadOnly
 from sqlfs.store.lineage import Identity, Lineage
 from sqlfs.store.log import LogState, log_path
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was seen: the file's record and identity, and its log."""
+    """What was seen: the file's record and identity, and its log; ``log_ends_early``: SQLite was
+    seen to find less in the log than the file itself holds of it."""
 
     path: Path
     lineage: Lineage
     identity: Identity
     log: LogState
+    log_ends_early: bool = False
 
     @property
     def is_copy(self) -> bool:
@@ -27,11 +29,16 @@ class Found:
 
     @property
     def log_applies(self) -> bool:
-        return self.log.present and self.log.frames > 0 and self.log.belongs_to(self.lineage)
+        return self.log.belongs_to(self.lineage) and not self.log_ends_early
 
     @property
     def log_is_foreign(self) -> bool:
-        return self.log.frames > 0 and not self.log_applies
+        return self.log.holds_something and not self.log_applies
+
+    @property
+    def durable(self) -> int:
+        """The generation of the last record that is known to have been durable."""
+        return max(self.lineage.generation, self.log.durable_up_to(self.lineage))
 
     @property
     def log_must_stay(self) -> bool:
@@ -41,6 +48,8 @@ class Found:
     @property
     def log_is_missing(self) -> bool:
         """The owner ended without a clean close, and what it logged is not there."""
+        if self.log_ends_early:
+            return self.durable > self.lineage.generation
         ours = self.lineage.marked and not self.is_copy
         return ours and (self.log_is_foreign or not self.log.present)
 
@@ -68,7 +77,7 @@ def decide(found: Found, *, read_only: bool, writable: bool, accept_state: bool)
     as_it_is = read_only or not writable
     if found.log_is_missing and not accept_state:
         if not read_only:
-            raise MissingLog(_missing_log(found))
+            raise (DamagedLog if found.log_ends_early else MissingLog)(_missing_log(found))
         return Plan(immutable=True, set_aside=False, notice=_missing_log(found))
     notice = None
     if lineage.marked and found.is_copy:
@@ -79,26 +88,27 @@ def decide(found: Found, *, read_only: bool, writable: bool, accept_state: bool)
     return Plan(immutable=as_it_is, set_aside=found.log_must_stay and not as_it_is, notice=notice)
 
 
-def set_aside(path: Path) -> str:
-    """Move a log that is not the file's out of SQLite's sight; returns a line for the user."""
-    log = log_path(path)
-    number = 1
-    while (aside := log.with_name(f"{log.name}.unmatched-{number}")).exists():
-        number += 1
-    log.rename(aside)
-    return f"a log that does not belong to {path} lay beside it; it is now {aside.name}"
-
-
 def _missing_log(found: Found) -> str:
     log = found.log
-    if log.frames:
+    if found.log_ends_early:
+        what = "is damaged"
+    elif log.holds_something:
         what = "belongs to another state"
     else:
         what = "is damaged" if log.exists else "is missing"
+    return _lost(found, what, found.lineage)
+
+
+def damaged_log(found: Found, held: Lineage) -> str:
+    """What is said of a log that ends, with the state of `held`, before what was durable in it."""
+    return _lost(found, "is damaged", held)
+
+
+def _lost(found: Found, what: str, held: Lineage) -> str:
     return (
         f"{found.path} was in use when its owner ended, and its log"
         f" {log_path(found.path).name} {what}: the file holds the state of"
-        f" {when(found.lineage.written_ns)}; put the log back, or go on from that state with"
+        f" {when(held.written_ns)}; put the log back, or go on from that state with"
         " --accept-state"
     )
 

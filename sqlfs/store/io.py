@@ -26,6 +26,9 @@ class Syncer(Protocol):
     def sync_folder(self, folder: Path) -> None:
         """Make the names in a folder durable."""
 
+    def write(self, fd: int, offset: int, data: bytes) -> None:
+        """Put bytes into the log, behind all frames."""
+
     def allocate(self, fd: int, which: str, offset: int, length: int) -> None:
         """Have blocks for a range, also beyond the end, which stays where it is."""
 
@@ -45,6 +48,9 @@ class DataSyncer:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+    def write(self, fd: int, offset: int, data: bytes) -> None:
+        os.pwrite(fd, data, offset)
 
     def allocate(self, fd: int, which: str, offset: int, length: int) -> None:  # noqa: ARG002
         _fallocate(fd, _KEEP_SIZE, offset, length)

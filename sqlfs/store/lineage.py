@@ -11,12 +11,16 @@ each log carries records that name the state it began from (``base``) and the on
 
 The second makes an older copy of the same log foreign once it has been checkpointed.
 
+A record says as well up to which one the log was durable when it was written (``synced``), and so
+does the *tail*, which is written behind the last frame after each sync.  If SQLite finds the log to
+end before that, this is damage: a loss of power takes only what was not yet durable.
+
 A record also says which file it was written to, so that a copy is known for one, and carries the
 digest of all rows (see ``store.digest``), so that a copy can tell whether it is whole.
 
 The record is the one row of the first table, whose root is page 3; rows are placed from the
 end of a page and an update of the same length is made in place, so the record is always the
-last 128 bytes of page 3: it can be read without SQLite, and never straddles a sector.
+last 136 bytes of page 3: it can be read without SQLite, and never straddles a sector.
 """
 
 from __future__ import annotations
@@ -30,10 +34,10 @@ from dataclasses import dataclass
 from blake3 import blake3
 
 LINEAGE_PAGE = 3
-RECORD_BYTES = 128
+RECORD_BYTES = 136
 
 _MAGIC = b"sqlfsLin"
-_FIELDS = struct.Struct("<8sQ16s16sQQqq32s")
+_FIELDS = struct.Struct("<8sQQ16s16sQQqq32s")
 _CHECK_BYTES = 16
 _GENERATION_MAX = 2**63
 _CONTEXT = "sqlfs v1 lineage record"
@@ -52,10 +56,12 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """One record.  ``marked``: an owner has the file open.  ``identity``: the file that the record
-    was written to; None where that was not known."""
+    """One record.  ``synced``: generation of the last record that was durable when this one was
+    written.  ``marked``: an owner has the file open.  ``identity``: the file that the record was
+    written to; None where that was not known."""
 
     generation: int
+    synced: int
     id: bytes
     base: bytes
     marked: bool
@@ -66,19 +72,23 @@ class Lineage:
     @classmethod
     def first(cls, identity: Identity | None, digest: bytes) -> Lineage:
         """The record of a new file."""
-        return cls(1, os.urandom(16), bytes(16), False, identity, time.time_ns(), digest)
+        return cls(1, 0, os.urandom(16), bytes(16), False, identity, time.time_ns(), digest)
 
-    def next(self, base: bytes, *, marked: bool, identity: Identity, digest: bytes) -> Lineage:
+    def next(
+        self, base: bytes, *, synced: int, marked: bool, identity: Identity, digest: bytes
+    ) -> Lineage:
         """The record that follows this one, in a log that began from the file's state `base`."""
         return Lineage(
-            self.generation + 1, os.urandom(16), base, marked, identity, time.time_ns(), digest
-        )
+            self.generation + 1, synced, os.urandom(16), base, marked, identity, time.time_ns(),
+            digest,
+        )  # fmt: skip
 
     def encode(self) -> bytes:
         inode, birth = (self.identity.inode, self.identity.birth_ns) if self.identity else (0, 0)
         fields = _FIELDS.pack(
             _MAGIC,
             self.generation,
+            self.synced,
             self.id,
             self.base,
             1 if self.marked else 0,
@@ -97,13 +107,14 @@ class Lineage:
         fields, check = record[: _FIELDS.size], record[_FIELDS.size :]
         if not hmac.compare_digest(check, _check(fields)):
             return None
-        magic, generation, id_, base, marked, inode, birth, written, digest = _FIELDS.unpack(fields)
-        if magic != _MAGIC or marked > 1 or (marked and not inode):
+        (magic, generation, synced, id_, base, marked, inode, birth, written, digest
+         ) = _FIELDS.unpack(fields)  # fmt: skip
+        if magic != _MAGIC or marked > 1 or (marked and not inode) or synced > generation:
             return None
         if generation > _GENERATION_MAX:  # no file lives so long: forged, and could not be followed
             return None
         identity = Identity(inode, birth) if inode else None
-        return cls(generation, id_, base, bool(marked), identity, written, digest)
+        return cls(generation, synced, id_, base, bool(marked), identity, written, digest)
 
 
 def _check(fields: bytes) -> bytes:

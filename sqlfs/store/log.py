@@ -2,8 +2,12 @@
 
 The layout is SQLite's: https://sqlite.org/fileformat2.html#the_write_ahead_log
 Frames count as the log's while their salts are the header's.  A lineage record carries a check
-of its own, so the checksums of frames matter only where no record matches: a log whose first
+of its own, so the checksums of frames matter only where there is no record: a log whose first
 transaction was cut short holds nothing, whosever it is.
+
+A log is a row of slots, of a frame each.  In the slot behind the last frame may stand its *tail*:
+the head of a frame of page 0, which SQLite takes for the end, and a lineage record.  Records are
+looked for in all slots, also behind what may be damaged.
 """
 
 from __future__ import annotations
@@ -15,26 +19,58 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlfs.store.io import Syncer
 from sqlfs.store.lineage import LINEAGE_PAGE, RECORD_BYTES, Lineage
 
 HEADER = struct.Struct(">IIIIIIII")
 FRAME = struct.Struct(">IIIIII")
 MAGICS = (0x377F0682, 0x377F0683)
+_TAIL_PAGE = 0
+_SALTS = slice(16, 24)  # of the header
 
 
 @dataclass(slots=True)
 class LogState:
     """What lies beside the file: ``present`` (a sound header) or ``unreadable`` (something else),
-    frames, and lineage records."""
+    the frames that follow each other from the start, and the lineage records of all frames and
+    tails by the number of their slot."""
 
     exists: bool = False
     present: bool = False
     unreadable: bool = False
     frames: int = 0
-    records: list[Lineage] = field(default_factory=list)
+    records: dict[int, Lineage] = field(default_factory=dict)
+
+    @property
+    def holds_something(self) -> bool:
+        return self.frames > 0 or bool(self.records)
+
+    def forget(self) -> None:
+        """Nothing that stands in it counts."""
+        self.frames = 0
+        self.records.clear()
 
     def belongs_to(self, lineage: Lineage) -> bool:
-        return any(lineage.id in (record.id, record.base) for record in self.records)
+        return any(lineage.id in (record.id, record.base) for record in self.records.values())
+
+    def ends_in(self, lineage: Lineage) -> bool:
+        """Whether it was copied into the file, up to this record."""
+        return any(lineage.id == record.id for record in self.records.values())
+
+    def reaches(self, frames: int, lineage: Lineage) -> int:
+        """The generation of the last record in so many frames; without one, that of the file's own
+        record, `lineage`, unless the log goes before it."""
+        before = 0 if self.ends_in(lineage) else lineage.generation
+        return max(
+            (r.generation for slot, r in self.records.items() if slot < frames), default=before
+        )
+
+    def durable_up_to(self, lineage: Lineage) -> int:
+        """The generation of the last record that, by what log and file say, was durable in it; the
+        file's record is `lineage`."""
+        held = lineage.generation if self.ends_in(lineage) else 0
+        said = (record.synced for record in self.records.values() if record.base == lineage.id)
+        return max(held, *said, 0)
 
 
 def log_path(path: Path) -> Path:
@@ -88,6 +124,14 @@ def frame_places(fd: int, page_size: int, frames: int) -> tuple[dict[int, int], 
     return places, pages
 
 
+def write_tail(syncer: Syncer, fd: int, page_size: int, frames: int, record: Lineage) -> None:
+    """Say behind the last of so many frames of the log what `record` does.  Raises OSError."""
+    header = os.pread(fd, HEADER.size, 0)
+    head = FRAME.pack(_TAIL_PAGE, 0, *struct.unpack(">II", header[_SALTS]), 0, 0)
+    offset = HEADER.size + frames * (FRAME.size + page_size)
+    syncer.write(fd, offset, head + record.encode())
+
+
 def checksum(data: bytes, sums: tuple[int, int], big: bool) -> tuple[int, int]:
     """https://sqlite.org/fileformat2.html#checksum_algorithm"""
     words = array.array("I", data)
@@ -107,23 +151,27 @@ def _scan(fd: int, page_size: int) -> LogState:
     if len(header) < HEADER.size:
         return state
     state.unreadable = os.fstat(fd).st_size > HEADER.size
-    magic, _, log_page_size, _, salt1, salt2, *sums = HEADER.unpack(header)
+    magic, _, log_page_size, _, _, _, *sums = HEADER.unpack(header)
     if magic not in MAGICS or log_page_size != page_size:
         return state
     if checksum(header[:24], (0, 0), bool(magic & 1)) != tuple(sums):
         return state
     state.present, state.unreadable = True, False
-    offset = HEADER.size
     stride = FRAME.size + page_size
+    is_first_part = True
     end = os.fstat(fd).st_size
-    while offset + stride <= end:
-        page, _, frame_salt1, frame_salt2, _, _ = FRAME.unpack(os.pread(fd, FRAME.size, offset))
-        if (frame_salt1, frame_salt2) != (salt1, salt2):
-            break
-        state.frames += 1
-        if page == LINEAGE_PAGE:
-            record = Lineage.decode(os.pread(fd, RECORD_BYTES, offset + stride - RECORD_BYTES))
+    for slot, offset in enumerate(range(HEADER.size, end - FRAME.size + 1, stride)):
+        head = os.pread(fd, FRAME.size + RECORD_BYTES, offset)
+        page, *_ = FRAME.unpack_from(head)
+        is_its_own = head[8:16] == header[_SALTS]
+        is_whole = offset + stride <= end
+        is_first_part = is_first_part and is_its_own and is_whole and page != _TAIL_PAGE
+        state.frames += is_first_part
+        if is_its_own and page in (LINEAGE_PAGE, _TAIL_PAGE):
+            raw = head[FRAME.size :]
+            if page == LINEAGE_PAGE:
+                raw = os.pread(fd, RECORD_BYTES, offset + stride - RECORD_BYTES)
+            record = Lineage.decode(raw)
             if record is not None:
-                state.records.append(record)
-        offset += stride
+                state.records[slot] = record
     return state

@@ -1,4 +1,4 @@
-"""Creating and opening a volume file: the decision what state it is in.
+"""Opening a volume file: what state it is in, and how it is opened in that.
 
 Order matters: SQLite opens the file (reading nothing but its page size), we lock its
 descriptor, look at header, lineage and log with our own eyes, and only then let SQLite read:
@@ -7,7 +7,6 @@ it would apply whatever valid log lies beside the file.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
@@ -17,39 +16,36 @@ from pathlib import Path
 import apsw
 
 from sqlfs.errors import (
-    AlreadyExists,
     Corrupt,
+    DamagedLog,
     Invalid,
     NotAVolumeFile,
-    NotFound,
     NotPermitted,
     ReadOnly,
     StoreError,
     UnsupportedFormat,
 )
-from sqlfs.limits import PAGE_BYTES_DEFAULT
 from sqlfs.store import ownership
-from sqlfs.store.connection import configure
+from sqlfs.store.aside import copy_aside, set_aside
+from sqlfs.store.connection import configure, from_os_error
 from sqlfs.store.database import Database
-from sqlfs.store.decision import Found, Plan, decide, set_aside
-from sqlfs.store.digest import Progress, digest_of
+from sqlfs.store.decision import Found, Plan, damaged_log, decide
+from sqlfs.store.digest import Progress
 from sqlfs.store.free_pages import free_pages_are_sound
 from sqlfs.store.header import (
-    APPLICATION_ID,
     FORMAT_VERSION,
     Header,
     check_complete,
     read_header,
     read_lineage,
 )
-from sqlfs.store.io import DataSyncer, Syncer
-from sqlfs.store.lineage import LINEAGE_PAGE, RECORD_BYTES, Lineage
+from sqlfs.store.io import Syncer
+from sqlfs.store.lineage import Lineage
 from sqlfs.store.log import holds_transaction, read_log
 from sqlfs.store.statements import schema, statements
 from sqlfs.store.verify import require_usable, torn_notice, verify
 
 KNOWN_FEATURES: frozenset[str] = frozenset()
-_RESERVED_KINDS = ("node", "edge", "volume", "mount", "reclaim")
 
 
 @dataclass(slots=True)
@@ -68,56 +64,11 @@ class _Wanted:
     vfs: str | None
     syncer: Syncer | None
     progress: Progress | None
+    log_ends_early: bool = False  # as was seen before
 
 
-def create_file(path: Path, *, page_size: int = PAGE_BYTES_DEFAULT) -> None:
-    """Make an empty volume file at `path`, whole or not at all.  Raises AlreadyExists."""
-    temporary = path.with_name(f".{path.name}.new-{os.getpid()}")
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
-        _write_new(temporary, page_size)
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            raise AlreadyExists(f"{path} exists already") from None
-        finally:
-            temporary.unlink()
-        DataSyncer().sync_folder(path.parent)
-    except OSError as error:
-        raise _as_store_error(error, f"can't create {path}") from error
-    except apsw.Error as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, apsw.CantOpenError):
-            raise _cannot_create(path) from error
-        raise StoreError(f"can't create {path}: {error}") from error
-
-
-def _write_new(path: Path, page_size: int) -> None:
-    named = statements()
-    # Created with the user's umask less group and other: it may become an encrypted volume.
-    fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    identity = ownership.identity(fd)
-    os.close(fd)
-    connection = apsw.Connection(str(path))
-    try:
-        connection.pragma("page_size", page_size)
-        connection.pragma("auto_vacuum", "INCREMENTAL")
-        connection.pragma("application_id", APPLICATION_ID)
-        connection.pragma("user_version", FORMAT_VERSION)
-        with connection:
-            connection.execute(schema())
-            connection.execute(named["lineage_insert"], (bytes(RECORD_BYTES),))
-            for kind in _RESERVED_KINDS:
-                connection.execute(named["reservation_insert"], (kind, 1))
-            record = Lineage.first(identity, digest_of(connection)).encode()
-            connection.execute(named["lineage_set"], (record,))
-        (root,) = connection.execute(named["lineage_root_page"]).fetchall()[0]
-        assert root == LINEAGE_PAGE
-        connection.pragma("journal_mode", "WAL")
-    finally:
-        connection.close()
+class _LogEndsEarlyError(Exception):
+    """The file holds more of its log than SQLite finds in it: together they are of no one state."""
 
 
 def open_file(
@@ -134,12 +85,21 @@ def open_file(
     A copy is verified first, which `progress` follows; one that is torn is opened for reading only,
     whatever was asked for, unless `accept_state` says to go on from what it holds.
     Raises InUse when another process is, NotFound, NotAVolumeFile, UnsupportedFormat, Corrupt,
-    ReadOnly, and MissingLog when the file's log is missing and `accept_state` is false and
-    writing was asked for.
+    ReadOnly, and MissingLog or DamagedLog when the file's log is missing or damaged and
+    `accept_state` is false and writing was asked for.
     """
     path = Path(os.path.realpath(path))
+    writable = os.access(path, os.W_OK)
+    wanted = _Wanted(read_only, writable, accept_state, vfs, syncer, progress)
+    try:
+        return _open(path, wanted)
+    except _LogEndsEarlyError:
+        return _open(path, replace(wanted, log_ends_early=True))
+
+
+def _open(path: Path, wanted: _Wanted) -> Opened:
     status = _status(path)
-    if status.st_nlink > 1 and not read_only:
+    if status.st_nlink > 1 and not wanted.read_only:
         raise Invalid(
             f"{path} has {status.st_nlink} names (hard links), and its log would be found under"
             " one of them only; remove the other names, or open it read-only"
@@ -147,18 +107,16 @@ def open_file(
     before = ownership.open_descriptors(status)
     if before:
         raise StoreError(f"{path} is already open in this process")
-    writable = os.access(path, os.W_OK)
-    if not writable and not read_only:
+    if not wanted.writable and not wanted.read_only:
         raise ReadOnly(f"{path} can't be written; open it read-only (-o ro)")
-    wanted = _Wanted(read_only, writable, accept_state, vfs, syncer, progress)
     ownership.check_openable(path)
     try:
-        connection = _connect(path, writable, immutable=False, vfs=vfs)
+        connection = _connect(path, wanted.writable, immutable=False, vfs=wanted.vfs)
     except apsw.Error as error:
         raise StoreError(f"can't open {path}: {error}") from error
     try:
         fd = ownership.new_descriptor(path, before)
-        ownership.take(fd, path, shared=not writable)
+        ownership.take(fd, path, shared=not wanted.writable)
         return Opened(*_open_locked(connection, path, fd, wanted))
     except BaseException:
         connection.close()
@@ -176,9 +134,13 @@ def _open_locked(
             f" apply it: move {path.name}-journal away"
         )
     log = read_log(path, header.page_size)
-    if log.frames and not log.belongs_to(lineage) and not holds_transaction(path, header.page_size):
-        log.frames = 0
-    found = Found(path, lineage, ownership.identity(fd), log)
+    if (
+        not log.belongs_to(lineage)
+        and log.present
+        and not holds_transaction(path, header.page_size)
+    ):
+        log.forget()
+    found = Found(path, lineage, ownership.identity(fd), log, wanted.log_ends_early)
     if not found.log_applies:
         check_complete(fd, path, header)
     plan = decide(
@@ -188,33 +150,76 @@ def _open_locked(
         accept_state=wanted.accept_state,
     )
     torn = None
-    if found.is_copy and not found.log_applies:
-        lineage, torn = _verify_as_it_is(path, fd, header, lineage, wanted)
+    if not found.log_applies and (found.is_copy or found.log_ends_early):
+        lineage, torn = _verify_as_it_is(found, fd, header, wanted)
         if torn is not None:
             plan = Plan(immutable=True, set_aside=False, notice=torn)
     notices = [plan.notice] if plan.notice else []
     if plan.set_aside:
-        notices.append(set_aside(path))
+        notices.append(set_aside(path, damaged=found.log_ends_early))
     if plan.immutable:
         connection.close()
         return _open_immutable(path, lineage, torn, wanted), notices
+    current, torn, frames = _apply_log(connection, found, lineage, wanted, notices)
+    database = Database(
+        connection, path, fd, current,
+        base=lineage, marked=lineage.marked and not found.is_copy, torn=torn,
+        read_only=wanted.read_only or torn is not None, log_frames=frames,
+        syncer=wanted.syncer,
+    )  # fmt: skip
+    notices += _reserve(database)
+    return database, notices
+
+
+def _apply_log(
+    connection: apsw.Connection,
+    found: Found,
+    in_file: Lineage,
+    wanted: _Wanted,
+    notices: list[str],
+) -> tuple[Lineage, str | None, int]:
+    """Let SQLite read file and log; returns the record of the state that they are in, how it is
+    torn, if it is, and the frames of the log.  What the user is to know is added to `notices`.
+
+    Raises DamagedLog."""
+    path = found.path
     try:
         configure(connection)
     except apsw.Error as error:
         raise _unreadable(path, error) from error
     _check_content(connection, path)
-    current = _current(connection, path, lineage)
-    if current.identity != found.identity and found.log_applies:
-        current, torn = _verify(connection, path, current, wanted)
+    current, torn = _current(connection, path, in_file), None
+    frames = _frames(connection, path)
+    reached = found.log.reaches(frames, in_file)
+    lacks = found.log_applies and reached < found.durable
+    if lacks:
+        if reached < in_file.generation:
+            raise _LogEndsEarlyError
+        notices.append(_damaged(found, current, wanted))
+    if found.log_applies and (lacks or current.identity != found.identity):
+        current, torn = _verify(connection, found, current, wanted)
         notices += [torn] if torn is not None else []
-    database = Database(
-        connection, path, fd, current,
-        base=lineage.id, marked=lineage.marked and not found.is_copy, torn=torn,
-        read_only=wanted.read_only or torn is not None, log_frames=log.frames,
-        syncer=wanted.syncer,
-    )  # fmt: skip
-    notices += _reserve(database)
-    return database, notices
+    if lacks:
+        # What comes next must not be taken for what was lost.
+        current = replace(current, generation=found.durable)
+    return current, torn, frames
+
+
+def _frames(connection: apsw.Connection, path: Path) -> int:
+    """How many SQLite found in the log."""
+    try:
+        frames, _ = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+    except apsw.Error as error:
+        raise _unreadable(path, error) from error
+    return max(frames, 0)
+
+
+def _damaged(found: Found, current: Lineage, wanted: _Wanted) -> str:
+    if wanted.read_only:
+        return damaged_log(found, current)
+    if not wanted.accept_state:
+        raise DamagedLog(damaged_log(found, current))
+    return copy_aside(found.path)
 
 
 def _reserve(database: Database) -> list[str]:
@@ -235,42 +240,44 @@ def _open_immutable(path: Path, lineage: Lineage, torn: str | None, wanted: _Wan
         fd = ownership.new_descriptor(path, set())
         ownership.take(fd, path, shared=True)
         _check_content(connection, path)
-        return Database(connection, path, fd, lineage, base=lineage.id, torn=torn, read_only=True)
+        return Database(connection, path, fd, lineage, base=lineage, torn=torn, read_only=True)
     except BaseException:
         connection.close()
         raise
 
 
 def _verify_as_it_is(
-    path: Path, fd: int, header: Header, lineage: Lineage, wanted: _Wanted
+    found: Found, fd: int, header: Header, wanted: _Wanted
 ) -> tuple[Lineage, str | None]:
     """As :func:`_verify`, before the file's own connection has read anything: a torn copy must not
     be changed by a byte."""
-    connection = _connect(path, writable=False, immutable=True, vfs=wanted.vfs)
+    connection = _connect(found.path, writable=False, immutable=True, vfs=wanted.vfs)
     try:
-        _check_content(connection, path)
+        _check_content(connection, found.path)
         sound = free_pages_are_sound(fd, header)
-        return _verify(connection, path, lineage, wanted, free_pages_sound=sound)
+        return _verify(connection, found, found.lineage, wanted, free_pages_sound=sound)
     finally:
         connection.close()
 
 
 def _verify(
     connection: apsw.Connection,
-    path: Path,
+    found: Found,
     lineage: Lineage,
     wanted: _Wanted,
     *,
     free_pages_sound: bool = True,
 ) -> tuple[Lineage, str | None]:
-    """What is wrong with a copy, if anything; and the record with which to go on."""
+    """The record with which to go on, which is `lineage` if all is of its moment; and how the file
+    is torn, if it is."""
+    path = found.path
     verdict = verify(connection, path, lineage, wanted.progress)
     if verdict.whole and free_pages_sound:
         return lineage, None
     if wanted.accept_state:
         require_usable(connection, path)
         return replace(lineage, digest=verdict.digest), None
-    return lineage, torn_notice(path, lineage)
+    return lineage, torn_notice(path, lineage, is_copy=lineage.identity != found.identity)
 
 
 def _check_content(connection: apsw.Connection, path: Path) -> None:
@@ -335,7 +342,7 @@ def _status(path: Path) -> os.stat_result:
     try:
         status = path.stat()
     except OSError as error:
-        raise _as_store_error(error, f"can't open {path}") from error
+        raise from_os_error(error, f"can't open {path}") from error
     if stat.S_ISDIR(status.st_mode):
         raise NotAVolumeFile(f"{path} is a directory, not a sqlfs volume file")
     if not stat.S_ISREG(status.st_mode):
@@ -343,21 +350,3 @@ def _status(path: Path) -> os.stat_result:
     if not os.access(path, os.R_OK):
         raise NotPermitted(f"no permission to read {path}")
     return status
-
-
-def _as_store_error(error: OSError, doing: str) -> OSError:
-    if isinstance(error, StoreError | AlreadyExists):
-        return error
-    if isinstance(error, FileNotFoundError):
-        return NotFound(f"{doing}: no such file or directory")
-    if isinstance(error, PermissionError):
-        return NotPermitted(f"{doing}: permission denied")
-    return StoreError(f"{doing}: {error.strerror}", errno_=error.errno)
-
-
-def _cannot_create(path: Path) -> OSError:
-    if not path.parent.is_dir():
-        return NotFound(f"can't create {path}: {path.parent} is not a directory")
-    if not os.access(path.parent, os.W_OK):
-        return NotPermitted(f"can't create {path}: permission denied")
-    return StoreError(f"can't create {path}")

@@ -126,6 +126,10 @@ class Room:
         held = self._cache(apsw.SQLITE_DBSTATUS_CACHE_USED) // db.page_size + 1
         return db.log_bytes + (written + held) * (db.page_size + FRAME_HEADER_BYTES)
 
+    def has_spilled(self) -> bool:
+        """Whether something of the open transaction is in the log already."""
+        return self._db.dirty and self._cache(apsw.SQLITE_DBSTATUS_CACHE_WRITE) > self._written
+
     def is_nearly_full(self) -> bool:
         """Whether the file system has little left."""
         return self._outside() < _NEARLY_FULL_BYTES

@@ -64,11 +64,15 @@ def _content_is_in_place(connection: apsw.Connection) -> bool:
     return len(set(counts)) == 1
 
 
-def torn_notice(path: Path, lineage: Lineage) -> str:
-    """What is said of a copy that is not whole."""
+def torn_notice(path: Path, lineage: Lineage, *, is_copy: bool) -> str:
+    """What is said of a copy that is not whole; or of a file whose log is damaged, when it has only
+    a part of that in it."""
+    what, remedy = "a torn copy", "copy it anew"
+    if not is_copy:
+        what, remedy = "torn, and its log is damaged", "put the log back"
     return (
-        f"{path} is a torn copy: not all of it is of the same moment,"
-        f" {when(lineage.written_ns)}; it can be read only: copy it anew, or go on from what it"
+        f"{path} is {what}: not all of it is of the same moment,"
+        f" {when(lineage.written_ns)}; it can be read only: {remedy}, or go on from what it"
         " holds with --accept-state"
     )
 

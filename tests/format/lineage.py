@@ -11,7 +11,7 @@ from blake3 import blake3
 
 from tests.format.unsealing import Damaged, require
 
-RECORD_BYTES = 128
+RECORD_BYTES = 136
 PAGE = 3
 HEADER_BYTES = 32
 FRAME_HEADER_BYTES = 24
@@ -23,6 +23,7 @@ Identity = tuple[int, int]  # inode, birth time in ns
 @dataclass(frozen=True)
 class Record:
     generation: int
+    synced: int
     id: bytes
     base: bytes
     marked: int
@@ -33,11 +34,12 @@ class Record:
 
     @classmethod
     def parse(cls, raw: bytes) -> Record:
-        magic, *fields, check = struct.unpack("<8sQ16s16sQQqq32s16s", raw)
+        magic, *fields, check = struct.unpack("<8sQQ16s16sQQqq32s16s", raw)
         require(magic == b"sqlfsLin", "lineage record")
-        require(check == check_of(raw[:112]), "check of the lineage record")
+        require(check == check_of(raw[:120]), "check of the lineage record")
         record = cls(*fields)
         require(record.marked in (0, 1), "mark")
+        require(record.synced <= record.generation, "synced")
         require(record.marked == 0 or record.inode != 0, "mark without an identity")
         return record
 
@@ -64,23 +66,38 @@ def in_file(file: bytes) -> Record:
 # --- logs: SQLite's numbers are big-endian ---
 
 
+def stride_of(log: bytes) -> int:
+    (page_size,) = struct.unpack_from(">I", log, 8)
+    return FRAME_HEADER_BYTES + int(page_size)
+
+
 def frames(log: bytes) -> Iterator[bytes]:
-    """Those from the start that carry the salts of the log's header."""
-    stride = FRAME_HEADER_BYTES + struct.unpack_from(">I", log, 8)[0]
+    """Those from the start that carry the salts of the log's header and are of a page."""
+    stride = stride_of(log)
     for at in range(HEADER_BYTES, len(log) - stride + 1, stride):
-        if log[at + 8 : at + 16] != log[16:24]:
+        if log[at + 8 : at + 16] != log[16:24] or log[at : at + 4] == bytes(4):
             return
         yield log[at : at + stride]
 
 
-def in_log(log: bytes) -> Iterator[Record]:
-    """The sound records of a log, from the log's bytes."""
-    for frame in frames(log):
-        if struct.unpack_from(">I", frame)[0] == PAGE:
-            try:
-                yield Record.parse(frame[-RECORD_BYTES:])
-            except Damaged:
-                continue
+def in_log(log: bytes) -> dict[int, Record]:
+    """The records of a log by their slots."""
+    found = {}
+    stride = stride_of(log)
+    for slot, at in enumerate(range(HEADER_BYTES, len(log), stride)):
+        each = log[at : at + stride]
+        if each[8:16] != log[16:24]:
+            continue
+        page = int.from_bytes(each[:4], "big")
+        raw = each[FRAME_HEADER_BYTES:][:RECORD_BYTES] if page == 0 else b""
+        if page == PAGE and len(each) == stride:
+            raw = each[-RECORD_BYTES:]
+        try:
+            require(len(raw) == RECORD_BYTES, "record of a slot")
+            found[slot] = Record.parse(raw)
+        except Damaged:
+            continue
+    return found
 
 
 def checksum(log: bytes, data: bytes, sums: tuple[int, int] = (0, 0)) -> tuple[int, int]:
@@ -98,15 +115,16 @@ def header_is_sound(log: bytes, page_size: int) -> bool:
     return magic in MAGICS and its_page_size == page_size and checksum(log, log[:24]) == tuple(sums)
 
 
-def first_transaction_is_whole(log: bytes) -> bool:
-    sums = checksum(log, log[:24])
-    for frame in frames(log):
+def committed(log: bytes) -> int:
+    """How many frames there are up to the last commit, all of them with right checksums."""
+    sums, found = checksum(log, log[:24]), 0
+    for number, frame in enumerate(frames(log), 1):
         sums = checksum(log, frame[24:], checksum(log, frame[:8], sums))
         if sums != struct.unpack_from(">II", frame, 16):
-            return False
+            break
         if struct.unpack_from(">I", frame, 4)[0]:
-            return True
-    return False
+            found = number
+    return found
 
 
 # --- the decision ---
@@ -117,6 +135,8 @@ class Log(Enum):
     UNREADABLE = "unreadable"
     EMPTY = "empty"
     OWN = "its own"
+    DAMAGED = "its own, damaged, and goes on from the file"
+    DAMAGED_COPIED = "its own, damaged, and the file has at least a part of it"
     FOREIGN = "foreign"
 
 
@@ -126,6 +146,7 @@ class State(Enum):
     WITH_LOG = "with its log"
     AS_IT_IS = "as it is"
     LOG_LOST = "its log is lost"
+    LOG_DAMAGED = "its log is damaged"
     COPY = "a copy of a file in use"
 
 
@@ -134,12 +155,28 @@ def judge_log(file: bytes, log: bytes | None) -> Log:
         return Log.ABSENT
     if not header_is_sound(log, page_size_of(file)):
         return Log.UNREADABLE if len(log) > HEADER_BYTES else Log.ABSENT
-    if next(frames(log), None) is None:
-        return Log.EMPTY
-    current = in_file(file).id
-    if any(current in (record.id, record.base) for record in in_log(log)):
+    own, records = in_file(file), in_log(log)
+    if not any(own.id in (record.id, record.base) for record in records.values()):
+        return Log.FOREIGN if committed(log) else Log.EMPTY
+    held = held_up_to(own, log)
+    if held >= durable_up_to(own, log):
         return Log.OWN
-    return Log.FOREIGN if first_transaction_is_whole(log) else Log.EMPTY
+    return Log.DAMAGED if held >= own.generation else Log.DAMAGED_COPIED
+
+
+def held_up_to(own: Record, log: bytes) -> int:
+    records, end = in_log(log), committed(log)
+    held = [record.generation for slot, record in records.items() if slot < end]
+    if held:
+        return held[-1]
+    return 0 if any(own.id == record.id for record in records.values()) else own.generation
+
+
+def durable_up_to(own: Record, log: bytes) -> int:
+    records = in_log(log).values()
+    said = [record.synced for record in records if record.base == own.id]
+    copied = [own.generation for record in records if record.id == own.id]
+    return max(said + copied)
 
 
 def judge(file: bytes, log: bytes | None, identity: Identity) -> State:
@@ -147,8 +184,12 @@ def judge(file: bytes, log: bytes | None, identity: Identity) -> State:
     record, found = in_file(file), judge_log(file, log)
     if found is Log.OWN:
         return State.WITH_LOG
+    if found is Log.DAMAGED or (
+        found is Log.DAMAGED_COPIED and durable_up_to(record, log or b"") > record.generation
+    ):
+        return State.LOG_DAMAGED
     if record.marked and record.identity != identity:
         return State.COPY
-    if record.marked and found is not Log.EMPTY:
+    if record.marked and found not in (Log.EMPTY, Log.DAMAGED_COPIED):
         return State.LOG_LOST
     return State.AS_IT_IS

@@ -79,6 +79,7 @@ def test_lineage_record() -> None:
     example = EXAMPLES["lineage-record"]
     record = Lineage(
         generation=example.number("generation"),
+        synced=example.number("synced"),
         id=example.raw("id"),
         base=example.raw("base"),
         marked=True,
@@ -202,6 +203,7 @@ def test_lineage_record_read_independently() -> None:
     names = ("inode", "birth time", "written")
     assert lineage.Record.parse(example.result) == lineage.Record(
         example.number("generation"),
+        example.number("synced"),
         example.raw("id"),
         example.raw("base"),
         1,

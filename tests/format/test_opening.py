@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,7 @@ class Found:
     in_use: bytes  # holds "b"
     log_at_checkpoint: bytes  # ends in that state
     log: bytes  # goes on from there to "c"
+    durable_log: bytes  # the same, when "c" was made durable
     later: bytes  # holds "c"
     later_log: bytes  # goes on from there to "d"
 
@@ -52,12 +53,14 @@ def found(path: Path) -> Found:
         put(session, b"c", (0, b"3"))
         file.commit()
         logs.append(log.read_bytes())
+        file.db.sync()
+        logs.append(log.read_bytes())
         file.checkpoint()
         later = path.read_bytes()
         put(session, b"d", (0, b"4"))
         file.commit()
         logs.append(log.read_bytes())
-    return Found(path, closed, logs[0], in_use, logs[1], logs[2], later, logs[3])
+    return Found(path, closed, logs[0], in_use, *logs[1:4], later, logs[4])
 
 
 def whole(log: bytes) -> bytes:
@@ -124,6 +127,16 @@ LOGS: dict[str, tuple[str, str | None, Damage, Log]] = {
     "closed, a damaged header alone": ("closed", "log", header_alone_damaged, Log.ABSENT),
     "closed, another header's checksum": ("closed", "log", flipped(24), Log.UNREADABLE),
     "closed, no log by that name": ("closed", "log", not_a_log, Log.UNREADABLE),
+    "a durable log": ("in_use", "durable_log", whole, Log.OWN),
+    "a damaged log": ("in_use", "durable_log", flipped(IN_FIRST_FRAME), Log.DAMAGED),
+    "a log without its first frame": ("in_use", "durable_log", flipped(40), Log.DAMAGED),
+    "damage to what was not durable": ("in_use", "log", flipped(IN_FIRST_FRAME), Log.OWN),
+    "a damaged log that was just copied": (
+        "in_use",
+        "log_at_checkpoint",
+        flipped(IN_FIRST_FRAME),
+        Log.DAMAGED_COPIED,
+    ),
     "a foreign log without a whole transaction": (
         "in_use",
         "later_log",
@@ -148,7 +161,7 @@ class Case:
     @property
     def set_aside(self) -> bool:
         """Whether the rules have the log moved away before SQLite reads."""
-        return self.log in (Log.FOREIGN, Log.UNREADABLE)
+        return self.log in (Log.FOREIGN, Log.UNREADABLE, Log.DAMAGED_COPIED)
 
 
 @pytest.fixture(params=["volume.sqlite", "copy.sqlite"])
@@ -169,9 +182,8 @@ def case(request: pytest.FixtureRequest, found: Found, scenario: str) -> Case:
     assert own[0] == found.path.stat().st_ino
     identity = own if path == found.path else (path.stat().st_ino, own[1])
     judged = lineage.judge(file, log, identity)
-    shown = NAMES[state_name][judged is State.WITH_LOG]
-    if expected_log is Log.OWN and log_name == "log_at_checkpoint":
-        shown = NAMES[state_name][0]  # the log adds nothing
+    adds = judged is State.WITH_LOG and log is not None and lineage.committed(log) > 0
+    shown = NAMES[state_name][adds and log_name != "log_at_checkpoint"]
     return Case(path, expected_log, judged, shown)
 
 
@@ -182,7 +194,7 @@ def folder(path: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("scenario", LOGS)
 def test_opening_for_writing(case: Case) -> None:
     before = folder(case.path)
-    if case.state is State.LOG_LOST:
+    if case.state in (State.LOG_LOST, State.LOG_DAMAGED):
         with pytest.raises(MissingLog, match=r"-wal"):
             VolumeFile.open(case.path, background=False)
         assert folder(case.path) == before
@@ -204,7 +216,8 @@ def test_opening_for_reading_changes_no_byte(case: Case) -> None:
     with VolumeFile.open(case.path, background=False, read_only=True) as file:
         assert names(file.session(VOLUME)) == case.names
         assert check_file(file, deep=True) == []
-        assert len(file.notices) == (case.state in (State.COPY, State.LOG_LOST))
+        told = case.state in (State.COPY, State.LOG_LOST, State.LOG_DAMAGED)
+        assert len(file.notices) == told
         assert folder(case.path).keys() == before.keys()
     assert folder(case.path) == before
 
@@ -255,10 +268,10 @@ def test_every_record_of_a_log_names_the_state_it_continues(path: Path) -> None:
                 put(session, each + b"%d" % number, (0, each))
                 file.commit()
             file.checkpoint()
-            records = list(lineage.in_log(log.read_bytes()))
-            assert len(records) >= 2
-            assert {record.base for record in records} == {base.id}
-            assert lineage.in_file(path.read_bytes()) == records[-1]
+            *records, last, tail = lineage.in_log(log.read_bytes()).values()
+            assert {record.base for record in (*records, last, tail)} == {base.id}
+            assert lineage.in_file(path.read_bytes()) == last
+            assert tail == replace(last, synced=last.generation)
 
 
 def test_a_file_cut_short_is_whole_with_its_log_only(found: Found) -> None:

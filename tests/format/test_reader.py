@@ -223,12 +223,13 @@ def test_a_log_names_the_states_it_begins_and_ends_in(path: Path, kind: Kind) ->
         put(file.session(VOLUME, passphrase=kind.passphrase), b"a", (0, noise(5000)))
         file.commit()
         assert lineage.in_file(path.read_bytes()) == before, "only a checkpoint changes the file"
-        first = next(lineage.in_log(log.read_bytes()))
+        first, *_ = lineage.in_log(log.read_bytes()).values()
         assert (first.base, first.generation) == (before.id, before.generation + 1)
         file.checkpoint()
-        *_, last = lineage.in_log(log.read_bytes())
+        *_, last, tail = lineage.in_log(log.read_bytes()).values()
         assert lineage.in_file(path.read_bytes()) == last
         assert last.generation > first.generation
+        assert (tail.id, tail.synced) == (last.id, last.generation)
 
 
 @pytest.mark.parametrize("passphrase", [b"", b"pas", b"pass\n"])

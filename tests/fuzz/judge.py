@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import struct
 import sys
 import threading
 import traceback
@@ -16,6 +17,8 @@ from sqlfs.errors import SqlfsError
 from sqlfs.maintenance import check_file
 from sqlfs.types import AttributeChanges
 from sqlfs.volume import Session, VolumeFile
+from tests.format import lineage
+from tests.format.unsealing import Damaged
 from tests.format.volumes import CHUNK, noise
 from tests.fuzz.mutants import Mutant
 from tests.fuzz.specimens import ME, VOLUME
@@ -30,7 +33,8 @@ CHANGED: Final = frozenset(
 @dataclass
 class Verdict:
     """``outcome``: refused, equal, told (errors, findings or a notice said what is lacking),
-    older (a state that was committed before), forged.  ``problems`` must be empty."""
+    older (a state that was committed before; only of a log in which nothing proves that more of it
+    was durable), forged.  ``problems`` must be empty."""
 
     name: str
     outcome: str = "refused"
@@ -41,12 +45,13 @@ class Verdict:
 def judge(mutant: Mutant) -> Verdict:
     verdict = Verdict(mutant.name)
     with nothing_unexpected(verdict):
+        proven = _is_proven_damaged(mutant)
         first = _life(mutant, verdict, accept_state=mutant.accept_state, write=True)
         if first is not None:
-            _compare(mutant, verdict, first, frozenset())
+            _compare(mutant, verdict, first, frozenset(), proven=proven)
             second = _life(mutant, verdict, accept_state=True, write=False)
             if second is not None:
-                _compare(mutant, verdict, second, CHANGED)
+                _compare(mutant, verdict, second, CHANGED, proven=proven)
     verdict.problems += [line for line in verdict.told if "out of memory" in line.lower()]
     verdict.problems += [f"not one line: {line!r}" for line in verdict.told if "\n" in line]
     return verdict
@@ -155,7 +160,19 @@ def _read_back(session: Session, verdict: Verdict) -> None:
             verdict.problems.append(f"{path!r} holds other bytes than were written")
 
 
-def _compare(mutant: Mutant, verdict: Verdict, tree: Tree, changed: frozenset[bytes]) -> None:
+def _is_proven_damaged(mutant: Mutant) -> bool:
+    """Whether the log, read by the document alone, says that it lacks something durable."""
+    log = mutant.path.with_name(mutant.path.name + "-wal")
+    try:
+        found = lineage.judge_log(mutant.path.read_bytes(), log.read_bytes())
+    except (FileNotFoundError, Damaged, struct.error):
+        return False
+    return found in (lineage.Log.DAMAGED, lineage.Log.DAMAGED_COPIED)
+
+
+def _compare(
+    mutant: Mutant, verdict: Verdict, tree: Tree, changed: frozenset[bytes], *, proven: bool
+) -> None:
     if mutant.forged:
         verdict.outcome = "forged"
         return
@@ -167,7 +184,7 @@ def _compare(mutant: Mutant, verdict: Verdict, tree: Tree, changed: frozenset[by
         verdict.outcome = "told"
     elif not lacking:
         verdict.outcome = "equal"
-    elif complete or changed:
+    elif (complete or changed) and not proven:
         verdict.outcome = "older"
     else:
         verdict.problems.append(f"nothing said that {', '.join(lacking[:5])} is missing")

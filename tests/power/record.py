@@ -8,6 +8,8 @@ from pathlib import Path
 
 from sqlfs.store.io import DataSyncer
 
+_LOG = "-wal"
+
 
 @dataclass(frozen=True, slots=True)
 class Write:
@@ -126,6 +128,10 @@ class Recorder:
     def wrote(self, file: int, offset: int, data: bytes) -> None:
         self._append(Write(file, offset, data))
 
+    def wrote_name(self, name: str, offset: int, data: bytes) -> None:
+        with self._lock:
+            self._events.append(Write(self._files[name], offset, data))
+
     def truncated(self, file: int, size: int) -> None:
         self._append(Truncate(file, size))
 
@@ -164,8 +170,12 @@ class RecordingSyncer(DataSyncer):
     def sync(self, fd: int, which: str) -> None:
         covers = self._recorder.here()
         super().sync(fd, which)
-        name = self._recorder.path.name + ("-wal" if which == "log" else "")
+        name = self._recorder.path.name + (_LOG if which == "log" else "")
         self._recorder.synced_name(name, covers)
+
+    def write(self, fd: int, offset: int, data: bytes) -> None:
+        super().write(fd, offset, data)
+        self._recorder.wrote_name(self._recorder.path.name + _LOG, offset, data)
 
     def sync_folder(self, folder: Path) -> None:
         covers = self._recorder.here()

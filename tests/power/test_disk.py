@@ -11,11 +11,10 @@ import pytest
 
 from sqlfs.errors import SqlfsError
 from sqlfs.store import create_file
-from sqlfs.store.io import DataSyncer
 from tests.power.cuts import Cut, Lived, Outcome, outcomes
 from tests.power.history import History
 from tests.power.image import Disk, Image, Mode, materialize
-from tests.power.record import Record, Recorder
+from tests.power.record import Record, Recorder, RecordingSyncer
 from tests.power.store_workload import StoreLife
 from tests.power.test_store_cuts import check
 
@@ -162,11 +161,8 @@ def test_sqlite_syncs_the_folder_with_the_first_sync_of_a_log(tmp_path: Path) ->
         unix.unregister()
 
 
-class LyingSyncer(DataSyncer):
+class LyingSyncer(RecordingSyncer):
     """A disk that says "done" and did nothing."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        pass
 
     def sync(self, fd: int, which: str) -> None:
         pass

@@ -199,7 +199,8 @@ def test_the_same_log_as_it_was_before_a_checkpoint_is_refused_after_it(path: Pa
         newer = folder_image(path)
     finally:
         database.close()
-    assert newer[LOG].startswith(older)
+    frames = len(older) // (PAGE_BYTES + 24) * (PAGE_BYTES + 24)
+    assert newer[LOG].startswith(older[:frames]), "but for the tail, which is overwritten"
     materialize(newer | {LOG: older}, path)
     refused(path, MissingLog, "--accept-state")
     materialize(newer, path)
