@@ -246,9 +246,12 @@ def test_congestion_ends(session: Session) -> None:
         session.write(handle, i * 100_000, bytes([i]) * 100_000)
     session.release(handle)
     session.sync()
-    # Nothing waits in memory any more; a checkpoint may be under way, which ends.
+    # Nothing waits in memory any more; a checkpoint may be under way, which ends.  A client learns
+    # of that with the answer to its next change.
+    names = iter(range(1_000_000))
     while session.congested():
         session.wait_uncongested()
+        session.mkdir(session.root, b"%d" % next(names), 0o755, ME)
     assert session.getattr(node).size == 5_000_000
 
 
