@@ -11,8 +11,8 @@ from sqlfs.cli import output
 from sqlfs.cli.command import Command, add_json_option
 from sqlfs.cli.progress import TransferProgress
 from sqlfs.cli.steps import StepProgress
-from sqlfs.cli.target import ATTEMPTS, add_file_argument, opened_file
-from sqlfs.errors import ConnectionLost, UsageError
+from sqlfs.cli.target import add_file_argument, opened_file
+from sqlfs.errors import UsageError
 from sqlfs.maintenance import Backup
 
 STREAM = "-"
@@ -28,17 +28,6 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _write(arguments: argparse.Namespace) -> Backup:
-    for attempt in range(ATTEMPTS):
-        try:
-            return _write_once(arguments)
-        except ConnectionLost:
-            # Whoever owned the file closed it: begin anew with the next, or as the next.
-            if attempt == ATTEMPTS - 1:
-                raise
-    raise AssertionError("unreachable")
-
-
-def _write_once(arguments: argparse.Namespace) -> Backup:
     with (
         opened_file(
             Path(arguments.file), write=False, accept_state=arguments.accept_state

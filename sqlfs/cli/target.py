@@ -32,7 +32,7 @@ DEFAULT_VOLUME: Final = "main"
 DOOR: Final = "cli"
 
 # How many owners in a row may end while they are being asked.
-ATTEMPTS: Final = 10
+_ATTEMPTS: Final = 10
 
 
 def add_file_argument(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
@@ -116,13 +116,13 @@ def opened_volume(arguments: argparse.Namespace, *, write: bool) -> Iterator[Fil
     # Asked for once, however often the volume is opened.
     passphrase = functools.cache(lambda volume: passphrase_of(volume, arguments))
     with ExitStack() as held:
-        for attempt in range(ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             try:
                 files = _enter(held, arguments, passphrase, write=write)
                 break
             except ConnectionLost:
                 # The owner was about to end; nothing has been done yet.
-                if attempt == ATTEMPTS - 1:
+                if attempt == _ATTEMPTS - 1:
                     raise
         yield files
 

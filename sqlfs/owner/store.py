@@ -13,6 +13,7 @@ from typing import Final, Self
 
 from sqlfs.crypto import KdfParameters, derive_kek
 from sqlfs.errors import (
+    ConnectionLost,
     Invalid,
     NoPassphraseNeeded,
     NoSuchVolume,
@@ -45,6 +46,9 @@ Passphrase = str | bytes
 
 # Between two looks whether a mount has ended.
 _LOOK_S: Final = 0.02
+
+# How many owners in a row may end during a backup.
+_BACKUP_ATTEMPTS: Final = 10
 
 
 class Store:
@@ -183,11 +187,18 @@ class Store:
         """Write a volume file with all that was done until now, verified and durable, or nothing.
 
         `copied` follows the bytes, `verified` the rows: called with how many are done, and how many
-        there are.  Raises AlreadyExists, unless `overwrite`; IsADirectory, Invalid, InUse for what
-        can't be replaced; NoSpace, Corrupt, and ConnectionLost if the owner ends meanwhile."""
+        there are.  If the owner ends meanwhile, it begins anew with the next one.  Raises
+        AlreadyExists, unless `overwrite`; IsADirectory, Invalid, InUse for what can't be replaced;
+        NoSpace, Corrupt."""
         place = BackupPlace(self.path, Path(os.fsdecode(destination)), overwrite=overwrite)
-        with contextlib.closing(self.image()) as image:
-            return place.fill(image, compact=compact, copied=copied, verified=verified)
+        for attempt in range(_BACKUP_ATTEMPTS):
+            try:
+                with contextlib.closing(self.image()) as image:
+                    return place.fill(image, compact=compact, copied=copied, verified=verified)
+            except ConnectionLost:
+                if attempt == _BACKUP_ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
 
     def unmount(self, where: str) -> None:
         """End the mount at the directory `where`.  A client returns when all that was done there

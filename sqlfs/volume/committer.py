@@ -108,6 +108,8 @@ class Committer:
             if is_waiting:
                 return _LOOK_S
             if self._db.log_bytes:
+                # Whoever closed the file woke us; the next one who opens it is to wait.
+                self._watch.hold()
                 return CHECKPOINT_IDLE_S
         return 60.0
 

@@ -7,9 +7,8 @@ import logging
 import os
 import shutil
 import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -172,37 +171,49 @@ def test_another_place_and_a_kill(path: Path, tmp_path: Path) -> None:
         run("umount", place)
 
 
+@contextmanager
+def attached(image: Path, directory: Path) -> Iterator[None]:
+    """The file system in `image`, mounted by a loop device."""
+    device = run("losetup", "-f", "--show", image).stdout.strip()
+    try:
+        run("mount", device, directory)
+        try:
+            yield
+        finally:
+            run("umount", directory)
+    finally:
+        run("losetup", "-d", device)
+
+
 @root_only
-def test_another_device_number_makes_no_copy(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ends", [used, killed], ids=["closed", "killed"])
+def test_another_device_number_makes_no_copy(
+    tmp_path: Path, ends: Callable[[Path], AbstractContextManager[object]]
+) -> None:
     image, directory = tmp_path / "image", tmp_path / "disk"
+    path = directory / "volume.sqlite"
     directory.mkdir()
     with image.open("wb") as blank:
         blank.truncate(64 << 20)
     run("mkfs.ext4", "-q", image)
-    devices, looks = [], []
-    taken: list[str] = []
+    looks: list[int] = []
+    with attached(image, directory):
+        with ends(path):
+            pass
+        before = path.stat()
+    # The next time the image comes by another device.
+    taken = run("losetup", "-f", "--show", image).stdout.strip()
     try:
-        for _ in range(2):
-            device = run("losetup", "-f", "--show", image).stdout.strip()
-            try:
-                run("mount", device, directory)
-                try:
-                    path = directory / "volume.sqlite"
-                    with VolumeFile.open(
-                        path, create=True, progress=lambda done, _: looks.append(done)
-                    ) as file:
-                        assert file.notices == []
-                        if not file.volumes():
-                            file.create_volume("main")
-                    devices.append(path.stat().st_dev)
-                finally:
-                    run("umount", directory)
-            finally:
-                run("losetup", "-d", device)
-            # The next time the image comes by another one.
-            taken.append(run("losetup", "-f", "--show", image).stdout.strip())
-        assert devices[0] != devices[1]
-        assert looks == []
+        with attached(image, directory):
+            after = path.stat()
+            assert before.st_dev != after.st_dev
+            assert before.st_ino == after.st_ino
+            with VolumeFile.open(
+                path, background=False, progress=lambda done, _: looks.append(done)
+            ) as file:
+                assert file.notices == []
+                with FileSystem(file.session("main")) as files:
+                    assert sorted(files.listdir("/")) == ["first", "second"]
     finally:
-        for device in taken:
-            subprocess.run(["losetup", "-d", device], check=True)
+        run("losetup", "-d", taken)
+    assert looks == []
