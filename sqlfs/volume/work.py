@@ -113,7 +113,7 @@ class Work:
                 room.ahead -= pages
             elif self._waiting_pages() * self._db.page_size > _WAITING_BYTES_MAX:
                 return False
-            elif not frees and self._holds(pages + _AHEAD_PAGES, frees=False):
+            elif self._holds(pages + _AHEAD_PAGES, frees=False):
                 room.ahead = _AHEAD_PAGES
                 self.is_tight = False
             elif not self._holds(pages, frees=frees):
