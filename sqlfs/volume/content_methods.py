@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, overload
 
 from sqlfs.errors import AlreadyExists, IsADirectory, NotFound, SymlinkLoop
 from sqlfs.limits import SYMLINK_DEPTH_MAX
-from sqlfs.types import AttributeChanges
+from sqlfs.types import AttributeChanges, Attributes
 from sqlfs.volume.paths import AnyPath, encode, split
 from sqlfs.volume.places import PathSession, Place, caller, naming
 from sqlfs.volume.session import Session
@@ -104,8 +104,7 @@ class ContentMethods(PathSession):
         for _ in range(SYMLINK_DEPTH_MAX):
             if not mode.exclusive:
                 try:
-                    node = self._session.resolve(raw).node
-                    return node, self._open_existing(node, mode, lock)
+                    return self._with(raw, lambda found: self._open_found(found, mode, lock))
                 except NotFound:
                     if not mode.creates:
                         raise
@@ -134,14 +133,15 @@ class ContentMethods(PathSession):
             return raw
         return posixpath.join(split(raw)[0], self._session.readlink(there.node))
 
-    def _open_existing(self, node: int, mode: Mode, lock: bool) -> int:
+    def _open_found(self, found: Attributes, mode: Mode, lock: bool) -> tuple[int, int]:
+        node = found.node
         # Nobody's content may go before its lock is ours.
         truncate_now = mode.empties and not lock
         handle = self._session.open(node, mode.flags | (os.O_TRUNC if truncate_now else 0))
         self._lock_if(lock, handle, mode)
         if mode.empties and lock:
             self._session.setattr(node, AttributeChanges(size=0))
-        return handle
+        return node, handle
 
     def _lock_if(self, lock: bool, handle: int, mode: Mode) -> None:
         if lock:

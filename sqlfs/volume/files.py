@@ -181,14 +181,19 @@ class FileSystem(ContentMethods, MetadataMethods):
     def readlink(self, path: bytes | os.PathLike[bytes]) -> bytes: ...
     def readlink(self, path: AnyPath) -> Any:
         with naming(path):
-            return decode_like(self._session.readlink(self._resolve(path, False).node), path)
+            target = self._with(
+                path, lambda found: self._session.readlink(found.node), follow=False
+            )
+        return decode_like(target, path)
 
     def link(self, source: AnyPath, path: AnyPath) -> None:
         """Another name for `source`; of a symlink, for the symlink itself."""
         with naming(path):
-            node = self._resolve(source, False).node
-            place = self._new_file(path)
-            self._session.link(node, place.parent, place.name)
+            self._with(source, lambda found: self._link(found, path), follow=False)
+
+    def _link(self, found: Attributes, path: AnyPath) -> None:
+        place = self._new_file(path)
+        self._session.link(found.node, place.parent, place.name)
 
     def mknod(self, path: AnyPath, mode: int = stat.S_IFREG | 0o600, device: int = 0) -> None:
         """A regular file, fifo, socket or device."""
@@ -218,7 +223,9 @@ class FileSystem(ContentMethods, MetadataMethods):
         nothing is.
         """
         with naming(source):
-            found = self._resolve(source, follow_symlinks)
+            self._with(source, lambda found: self._copy(found, destination), follow=follow_symlinks)
+
+    def _copy(self, found: Attributes, destination: AnyPath) -> None:
         with naming(destination):
             place = self._place(destination) if found.is_dir else self._new_file(destination)
             try:

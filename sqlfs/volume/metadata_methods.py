@@ -79,13 +79,12 @@ class MetadataMethods(PathSession):
 
     def chmod(self, path: AnyPath, mode: int, *, follow_symlinks: bool = True) -> None:
         with naming(path):
-            node = self._resolve(path, follow_symlinks).node
-            self._session.setattr(node, AttributeChanges(mode=stat.S_IMODE(mode)))
+            self._set(path, AttributeChanges(mode=stat.S_IMODE(mode)), follow=follow_symlinks)
 
     def chown(self, path: AnyPath, uid: int, gid: int, *, follow_symlinks: bool = True) -> None:
         """-1 leaves an id alone.  A file that runs as its owner does so no longer."""
-        with naming(path):
-            found = self._resolve(path, follow_symlinks)
+
+        def change(found: Attributes) -> None:
             mode = None
             if found.is_file and found.mode & (stat.S_ISUID | stat.S_ISGID):
                 mode = stat.S_IMODE(found.mode) & ~(stat.S_ISUID | stat.S_ISGID)
@@ -97,6 +96,9 @@ class MetadataMethods(PathSession):
                     gid=None if gid == -1 else gid,
                 ),
             )
+
+        with naming(path):
+            self._with(path, change, follow=follow_symlinks)
 
     def utime(
         self,
@@ -114,22 +116,26 @@ class MetadataMethods(PathSession):
         else:
             atime_ns, mtime_ns = ns or (clock.now_ns(),) * 2
         with naming(path):
-            node = self._resolve(path, follow_symlinks).node
             changes = AttributeChanges(atime_ns=atime_ns, mtime_ns=mtime_ns)
-            self._session.setattr(node, changes)
+            self._set(path, changes, follow=follow_symlinks)
 
     def truncate(self, path: AnyPath, size: int) -> None:
         """Cut a file, or extend it by a hole, to `size` bytes."""
         with naming(path):
-            self._session.setattr(self._resolve(path).node, AttributeChanges(size=size))
+            self._set(path, AttributeChanges(size=size))
+
+    def _set(self, path: AnyPath, changes: AttributeChanges, *, follow: bool = True) -> None:
+        self._with(path, lambda found: self._session.setattr(found.node, changes), follow=follow)
 
     # --- extended attributes ---
 
     def getxattr(self, path: AnyPath, name: str | bytes, *, follow_symlinks: bool = True) -> bytes:
         """Raises NoAttribute."""
         with naming(path):
-            return self._session.getxattr(
-                self._resolve(path, follow_symlinks).node, os.fsencode(name)
+            return self._with(
+                path,
+                lambda found: self._session.getxattr(found.node, os.fsencode(name)),
+                follow=follow_symlinks,
             )
 
     def setxattr(
@@ -145,8 +151,12 @@ class MetadataMethods(PathSession):
         `flags` as for ``os.setxattr``.  Raises NoAttribute, AlreadyExists as they demand, TooBig,
         NotSupported."""
         with naming(path):
-            node = self._resolve(path, follow_symlinks).node
-            self._session.setxattr(node, os.fsencode(name), bytes(value), XattrFlag(flags))
+            raw, data, how = os.fsencode(name), bytes(value), XattrFlag(flags)
+            self._with(
+                path,
+                lambda found: self._session.setxattr(found.node, raw, data, how),
+                follow=follow_symlinks,
+            )
 
     @overload
     def listxattr(
@@ -158,7 +168,11 @@ class MetadataMethods(PathSession):
     ) -> list[bytes]: ...
     def listxattr(self, path: AnyPath, *, follow_symlinks: bool = True) -> Any:
         with naming(path):
-            names = self._session.listxattr(self._resolve(path, follow_symlinks).node)
+            names = self._with(
+                path,
+                lambda found: self._session.listxattr(found.node),
+                follow=follow_symlinks,
+            )
         return [decode_like(name, path) for name in names]
 
     def removexattr(
@@ -166,8 +180,11 @@ class MetadataMethods(PathSession):
     ) -> None:
         """Raises NoAttribute."""
         with naming(path):
-            node = self._resolve(path, follow_symlinks).node
-            self._session.removexattr(node, os.fsencode(name))
+            self._with(
+                path,
+                lambda found: self._session.removexattr(found.node, os.fsencode(name)),
+                follow=follow_symlinks,
+            )
 
 
 def _as_ns(seconds: float) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from sqlfs.errors import (
     AlreadyExists,
@@ -20,6 +21,8 @@ from sqlfs.errors import (
 from sqlfs.types import Attributes, Caller
 from sqlfs.volume.paths import AnyPath, encode, show, split
 from sqlfs.volume.session import Session
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,19 @@ class PathSession:
 
     def _resolve(self, path: AnyPath, follow: bool = True) -> Attributes:
         return self._session.resolve(encode(path), follow)
+
+    def _with(self, path: AnyPath, use: Callable[[Attributes], T], *, follow: bool = True) -> T:
+        """What `use` returns for what `path` leads to.  If that is replaced by something else
+        between the two steps, `use` is called again: a path never leads to nothing meanwhile."""
+        found = self._resolve(path, follow)
+        while True:
+            try:
+                return use(found)
+            except NotFound:
+                now = self._resolve(path, follow)
+                if now.node == found.node:
+                    raise
+                found = now
 
     def _place(self, path: AnyPath) -> Place:
         """Of an entry to make, replace or remove.  Raises Invalid for `.`, `..` and the root."""
