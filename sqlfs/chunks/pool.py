@@ -214,15 +214,20 @@ class ChunkPool:
         self._cache.put(key, entries, _MANIFEST_CACHE_ENTRY_BYTES)
         return entries
 
-    def examine(self, id_: int, digest: bytes, levels: Iterable[int]) -> Reference:
+    def examine(
+        self, id_: int, digest: bytes, levels: Iterable[int], *, any_generation: bool = False
+    ) -> Reference:
         """Open the piece in row `id_`, which is expected at one of `levels`, and leave the cache as
-        it is.  Raises Corrupt; the piece is then stored anew when its bytes come again."""
+        it is; with `any_generation` whatever the row says of its own.
+
+        Raises Corrupt; the piece is then stored anew when its bytes come again."""
         what = f"piece {digest.hex()[:16]}"
         try:
             row = self._db.row("chunk_data_get", id_)
             if row is None:
                 raise Corrupt(f"{what} is missing")
-            check_generation(self._sealer, row[0], what)
+            if not any_generation:
+                check_generation(self._sealer, row[0], what)
             return self._examine(levels, digest, row[1], what)
         except Corrupt:
             self._damaged.add(digest)

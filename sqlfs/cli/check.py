@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from sqlfs.cli import output
+from sqlfs.cli import findings, output, repairing
 from sqlfs.cli.command import Command, add_json_option
 from sqlfs.cli.exits import Exit
 from sqlfs.cli.steps import StepProgress
@@ -15,38 +15,27 @@ from sqlfs.cli.target import (
     split_target,
     unlocked,
 )
-from sqlfs.maintenance import Finding
+from sqlfs.errors import UsageError
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target_arguments(parser)
     parser.add_argument("--deep", action="store_true", help="read all content, too")
+    parser.add_argument(
+        "--repair", action="store_true", help="say what can be done about it, ask, and do it"
+    )
+    parser.add_argument("--yes", action="store_true", help="with --repair: do not ask")
+    parser.add_argument(
+        "--no-backup", action="store_true", help="with --repair: make no copy of FILE first"
+    )
     add_json_option(parser)
 
 
-def _fields(findings: list[Finding], locked: list[str]) -> dict[str, object]:
-    return {
-        "sound": not findings,
-        "locked_volumes": locked,
-        "findings": [
-            {"check": finding.check, "what": finding.what, "message": finding.message}
-            for finding in findings
-        ],
-    }
-
-
-def _print(findings: list[Finding], locked: list[str]) -> None:
-    for finding in findings:
-        output.line(f"{finding.what}: {finding.message} [{finding.check}]")
-    for name in locked:
-        output.complaint(
-            f"volume {name!r} is locked: of it only what needs no key was checked;"
-            " give its passphrase"
-        )
-    output.line(f"{len(findings) or 'no'} finding{'' if len(findings) == 1 else 's'}")
-
-
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.repair:
+        return repairing.run(arguments)
+    if arguments.yes or arguments.no_backup:
+        raise UsageError("--yes and --no-backup go with --repair")
     path, named = split_target(arguments.file, arguments.volume)
     with (
         opened_file(path, write=False, accept_state=arguments.accept_state) as store,
@@ -54,12 +43,16 @@ def _run(arguments: argparse.Namespace) -> int:
     ):
         locked = locked_volumes(store)
         with StepProgress() as progress:
-            findings = store.check(deep=arguments.deep, progress=progress)
+            found = store.check(deep=arguments.deep, progress=progress)
     if arguments.json:
-        output.document(_fields(findings, locked))
+        output.document(
+            {"sound": not found, "locked_volumes": locked, "findings": findings.fields(found)}
+        )
     else:
-        _print(findings, locked)
-    return Exit.DAMAGED if findings else Exit.OK
+        findings.show(found)
+        findings.tell_locked(locked)
+        output.line(findings.counted(found))
+    return Exit.DAMAGED if found else Exit.OK
 
 
 COMMAND = Command(
@@ -72,8 +65,18 @@ Plain volumes are checked whole, encrypted ones if they are unlocked: by a mount
 --volume or a passphrase option. Others go on meanwhile; where what they change leaves no
 telling, nothing is said.
 
+--repair works on a file that nobody uses. It first says what it would do, changing nothing, and
+asks, or with --yes goes on: it copies FILE to FILE.before-repair-1, and does all or nothing. What
+has lost its name or its directory is in /lost+found then. Damaged content can't be brought
+back: its file keeps all that is intact, and reading the rest stays an error.
+
 JSON fields:
   sound            true or false
   locked_volumes   names of those that were not checked whole
-  findings         a list of check (the invariant), what (is affected), message""",
+  findings         a list of check (the invariant), what (is affected), message
+With --repair, sound is as it is afterwards, and there are also:
+  repaired         true or false
+  backup           the path of the copy, or null
+  repairs          what was done, or would be; as findings
+  remaining        the findings that stay""",
 )

@@ -8,7 +8,7 @@ import time
 from contextlib import ExitStack
 from typing import Final
 
-from sqlfs.cli import output
+from sqlfs.cli import findings, output
 from sqlfs.cli.command import Command, add_json_option
 from sqlfs.cli.exits import Exit
 from sqlfs.cli.measures import short_size
@@ -66,14 +66,13 @@ def _fields(status: ScrubStatus) -> dict[str, object]:
 
 
 def _print(status: ScrubStatus) -> None:
-    for finding in status.findings:
-        output.line(f"{finding.what}: {finding.message}")
+    findings.show(status.findings)
     if status.state == "never":
         output.line("no scrub was begun since the file was opened")
         return
     output.line(
         f"{status.state}: {status.done} of {status.total} pieces, {short_size(status.bytes)};"
-        f" {len(status.findings) or 'no'} finding{'' if len(status.findings) == 1 else 's'}"
+        f" {findings.counted(status.findings)}"
     )
 
 

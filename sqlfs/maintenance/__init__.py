@@ -3,6 +3,7 @@
 from sqlfs.maintenance.backup import Backup, BackupPlace, ImageReader
 from sqlfs.maintenance.check import check_file
 from sqlfs.maintenance.findings import Finding, Progress
+from sqlfs.maintenance.repair import Passphrases, Repair, repair_file
 from sqlfs.maintenance.scrub import RATE_DEFAULT, ScrubStatus
 from sqlfs.maintenance.upkeep import CheckProgress, Upkeep
 
@@ -13,8 +14,11 @@ __all__ = [
     "CheckProgress",
     "Finding",
     "ImageReader",
+    "Passphrases",
     "Progress",
+    "Repair",
     "ScrubStatus",
     "Upkeep",
     "check_file",
+    "repair_file",
 ]

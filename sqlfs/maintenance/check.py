@@ -26,6 +26,7 @@ from sqlfs.store import (
     table_names,
     violations,
 )
+from sqlfs.types import VolumeInfo
 from sqlfs.volume import VolumeFile
 from sqlfs.volume.opened import OpenVolume
 
@@ -36,9 +37,16 @@ def check_file(
     file: VolumeFile, *, deep: bool = False, progress: Progress | None = None
 ) -> list[Finding]:
     """What is wrong with the file, at most 1,000 findings; empty when it is sound."""
-    pace = Pace(file, progress)
     with plain_volumes(file) as refused:
-        return [*refused, *islice(_all(file, pace, deep), FINDINGS_MAX - len(refused))]
+        found = check_unlocked(file, deep=deep, progress=progress)
+    return [*refused, *found][:FINDINGS_MAX]
+
+
+def check_unlocked(
+    file: VolumeFile, *, deep: bool, progress: Progress | None = None
+) -> list[Finding]:
+    """As :func:`check_file`, of the volumes that somebody holds open."""
+    return list(islice(_all(file, Pace(file, progress), deep), FINDINGS_MAX))
 
 
 @contextmanager
@@ -51,9 +59,13 @@ def plain_volumes(file: VolumeFile) -> Iterator[list[Finding]]:
                 try:
                     stack.enter_context(file.session(info.name, read_only=True, door="check"))
                 except SqlfsError as error:
-                    what = f"volume {info.name!r}"
-                    refused.append(Finding("volume_unreadable", what, error.message))
+                    refused.append(unreadable(info, error))
         yield refused
+
+
+def unreadable(info: VolumeInfo, why: SqlfsError) -> Finding:
+    """What is told of a volume that does not open."""
+    return Finding("volume_unreadable", f"volume {info.name!r}", why.message)
 
 
 def _all(file: VolumeFile, pace: Pace, deep: bool) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from sqlfs.namespace import clock
 from sqlfs.namespace.acl import ACL_NAMES
-from sqlfs.namespace.edges import Edge, EdgeTable
+from sqlfs.namespace.edges import Edge, EdgeTable, stand_in
 from sqlfs.namespace.names import check_name, check_owner, check_stored_name, check_target
 from sqlfs.namespace.node_acls import NodeAcls
 from sqlfs.namespace.nodes import NodeTable
@@ -30,4 +30,5 @@ __all__ = [
     "clock",
     "decode_node",
     "encode_node",
+    "stand_in",
 ]

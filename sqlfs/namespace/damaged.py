@@ -37,7 +37,7 @@ class DamagedEntries:
         if edge.damage is None and not self._edges.is_empty(edge.child):
             raise NotEmpty(
                 f"{edge.name!r} in directory {edge.parent} leads to a damaged directory that is"
-                " not empty; sqlfs check --repair moves what is in it to lost+found"
+                " not empty; sqlfs check --repair makes it anew, with what is in it"
             )
 
     def was_last(self, edge: Edge) -> bool:

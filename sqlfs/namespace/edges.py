@@ -19,6 +19,11 @@ from sqlfs.store import IdSource
 _STAND_IN = b"damaged-name-"
 
 
+def stand_in(edge: int) -> bytes:
+    """How an edge is called whose name can't be read."""
+    return _STAND_IN + b"%d" % edge
+
+
 @dataclass(frozen=True, slots=True)
 class Edge:
     """One placement.  ``id`` is the readdir cookie; what is placed later has a greater one, but a
@@ -124,7 +129,7 @@ class EdgeTable:
             return Edge(id_, parent, name, child)
         except Corrupt as error:
             known = child if type(child) is int else 0
-            return Edge(id_, parent, _STAND_IN + b"%d" % id_, known, error.message)
+            return Edge(id_, parent, stand_in(id_), known, error.message)
 
     def _name(
         self, id_: int, parent: int, child: int, since: int, generation: int, sealed: bytes

@@ -14,6 +14,7 @@ from sqlfs.store.inspection import (
     violations,
 )
 from sqlfs.store.log import log_path
+from sqlfs.store.mending import mend_reservations, rebuild_indices, renew_digest
 from sqlfs.store.opening import Opened, open_file
 from sqlfs.store.ownership import open_descriptors
 from sqlfs.store.statements import checks, sql_folder
@@ -34,8 +35,11 @@ __all__ = [
     "free_list_findings",
     "greatest_key",
     "log_path",
+    "mend_reservations",
     "open_descriptors",
     "open_file",
+    "rebuild_indices",
+    "renew_digest",
     "sql_folder",
     "structure_findings",
     "table_names",

@@ -18,7 +18,7 @@ from sqlfs.store.io import DataSyncer
 from sqlfs.store.lineage import LINEAGE_PAGE, RECORD_BYTES, Lineage
 from sqlfs.store.statements import schema, statements
 
-_RESERVED_KINDS = ("node", "edge", "volume", "mount", "reclaim")
+RESERVED_KINDS = ("node", "edge", "volume", "mount", "reclaim")
 
 
 def create_file(path: Path, *, page_size: int = PAGE_BYTES_DEFAULT) -> None:
@@ -60,7 +60,7 @@ def _write_new(path: Path, page_size: int) -> None:
         with connection:
             connection.execute(schema())
             connection.execute(named["lineage_insert"], (bytes(RECORD_BYTES),))
-            for kind in _RESERVED_KINDS:
+            for kind in RESERVED_KINDS:
                 connection.execute(named["reservation_insert"], (kind, 1))
             record = Lineage.first(identity, digest_of(connection)).encode()
             connection.execute(named["lineage_set"], (record,))

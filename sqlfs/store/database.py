@@ -92,9 +92,9 @@ class Database(Rows):
         self.images = Images(self, self._place.log_descriptor)
         self._log_sync = LogSync(self, self._place, base, syncer)
         self._parted = False  # path and file came apart; guarded by lock
-        self._digest = RowDigest(lineage.digest)  # of the open transaction; guarded by lock
+        self.digest = RowDigest(lineage.digest)  # of the open transaction; guarded by lock
         if not read_only:
-            connection.preupdate_hook(self._digest.update)
+            connection.preupdate_hook(self.digest.update)
 
     # --- statements ---------------------------------------------------------------------
 
@@ -115,11 +115,6 @@ class Database(Rows):
 
     def last_id(self) -> int:
         return self._connection.last_insert_rowid()
-
-    @property
-    def connection(self) -> apsw.Connection:
-        """For the rest of this package; to be used under the lock."""
-        return self._connection
 
     # --- transactions -------------------------------------------------------------------
 
@@ -218,7 +213,7 @@ class Database(Rows):
         state it is, and whose."""
         lineage = self.lineage.next(
             self._base, synced=self._log_sync.generation, marked=marked,
-            identity=self._identity, digest=self._digest.encode(),
+            identity=self._identity, digest=self.digest.encode(),
         )  # fmt: skip
         self.write("lineage_set", lineage.encode())
         self.lineage = lineage
@@ -250,11 +245,22 @@ class Database(Rows):
             if isinstance(error, NoSpace | ReadOnly):
                 self._failed_with = type(error)
             log.error("%s", self.failure)
+        self._roll_back()
+        return error
+
+    def discard(self) -> None:
+        """Take back what was not committed, so that the file is closed as it was: nothing above
+        may be used any more."""
+        with self.lock:
+            self.on_commit.clear()
+            self._roll_back()
+            self.digest.set(self.lineage.digest)
+
+    def _roll_back(self) -> None:
         if self._in_transaction:
             self._in_transaction = False
             if self._connection.in_transaction:
                 self._connection.execute(self._statements["rollback"])
-        return error
 
     # --- checkpoints ----------------------------------------------------------------------
 

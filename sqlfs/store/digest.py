@@ -40,6 +40,9 @@ class RowDigest:
     """The running digest of an open file.  Guarded by the store's lock."""
 
     def __init__(self, digest: bytes) -> None:
+        self.set(digest)
+
+    def set(self, digest: bytes) -> None:
         self._sum = int.from_bytes(digest, "little")
 
     def encode(self) -> bytes:

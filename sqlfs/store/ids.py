@@ -25,31 +25,13 @@ class IdSource:
     def __init__(self, database: Database, kind: str) -> None:
         self._db = database
         self._kind = kind
-        used = self._used()
-        self._next = self._reserved = self._first()
-        if not self._next:
-            self._next = self._reserved = used + _UNKNOWN_IDS
-            log.error("%s: its reservation of %s ids is damaged", database.path, kind)
-        if used >= self._next:
+        self._next = self._reserved = first_safe(database, kind)
+        if self._next != _reserved(database, kind):
             log.error(
                 "%s: ids of kind %s were not reserved; sqlfs check tells more", database.path, kind
             )
-            self._next = self._reserved = used + 1
         self._kept = self._reserved  # up to there the reservation is committed
         self._reserved_by = 0  # the commit that brings the rest
-
-    def _used(self) -> int:
-        """The greatest id in use, as far as can be told."""
-        row = self._db.row("reservation_used", self._kind)
-        return row[0] if row is not None and type(row[0]) is int and 0 < row[0] < _ID_MAX else 0
-
-    def _first(self) -> int:
-        """The first id that was never used, as the reservation says; 0 where it says nothing that
-        can be believed."""
-        for (value,) in self._db.raw_rows("reservation_get", self._kind):
-            if type(value) is int and 1 <= value <= _ID_MAX:
-                return value
-        return 0
 
     def next(self) -> int:
         """A new id.  Runs inside the store's transaction."""
@@ -68,3 +50,20 @@ class IdSource:
         """Whether the reservation of every id that was handed out is committed: no owner hands it
         out again, even if this process dies now."""
         return self._next <= self._kept or self._reserved_by <= self._db.commits
+
+
+def first_safe(database: Database, kind: str) -> int:
+    """The first id of a kind that was never used: as the reservation says, where that can be
+    believed."""
+    row = database.row("reservation_used", kind)
+    # The greatest id in use, as far as can be told.
+    used = row[0] if row is not None and type(row[0]) is int and 0 < row[0] < _ID_MAX else 0
+    return max(used + 1, _reserved(database, kind) or used + _UNKNOWN_IDS)
+
+
+def _reserved(database: Database, kind: str) -> int:
+    """0 where the reservation says nothing that can be believed."""
+    for (value,) in database.raw_rows("reservation_get", kind):
+        if type(value) is int and 1 <= value <= _ID_MAX:
+            return value
+    return 0

@@ -27,6 +27,11 @@ class Rows:
         self._shapes = shapes()
         self._page_size = int(connection.pragma("page_size"))
 
+    @property
+    def connection(self) -> apsw.Connection:
+        """For the rest of this package; to be used under the lock."""
+        return self._connection
+
     def rows(self, name: str, *parameters: Any) -> list[Row]:
         """All rows of a named statement: no cursor outlives the call.
 

@@ -10,7 +10,7 @@ from typing import Self
 
 from sqlfs.chunks import SizedCache
 from sqlfs.content import Gauge, SealWorkers
-from sqlfs.crypto import KdfParameters, KeySlot, derive_kek
+from sqlfs.crypto import KdfParameters, KeySlot
 from sqlfs.errors import ConnectionLost, NoSuchVolume, NotADirectory, NotFound, ReadOnly
 from sqlfs.limits import (
     CHUNK_BYTES_DEFAULT,
@@ -221,7 +221,7 @@ class VolumeFile:
         `subdir` that is no directory NotFound, NotADirectory, NameTooLong, SymlinkLoop.
         """
         row = self._row(volume)
-        sealer = unlock(self.db, row, self._keks(row, passphrase, kek))
+        sealer = unlock(self.db, row, passphrase, kek)
         with self.db.lock:
             if self._closed:
                 raise ConnectionLost(f"{self.path} is just being closed by process {os.getpid()}")
@@ -257,6 +257,18 @@ class VolumeFile:
                 raise
             return session
 
+    def unlock_for_repair(self, volume: str, passphrase: bytes | None = None) -> None:
+        """Have the volume open as long as the file is, without believing more than its settings.
+
+        Raises what :meth:`session` does for volume and passphrase."""
+        row = self._row(volume)
+        sealer = unlock(self.db, row, passphrase)
+        with self.db.lock:
+            opened = OpenVolume(row, sealer, self._shared)
+            opened.begin_repair()
+            opened.sessions += 1  # sessions that come and go leave it open
+            self.work.add(opened)
+
     def _descend(self, session: DirectSession, volume: str, subdir: bytes) -> str:
         try:
             return decode(session.descend(subdir))
@@ -268,16 +280,6 @@ class VolumeFile:
             raise NotADirectory(
                 f"{show(subdir)} in volume {volume!r} of {self.path} is not a directory"
             ) from None
-
-    def _keks(
-        self, row: VolumeRow, passphrase: bytes | None, kek: bytes | None
-    ) -> list[bytes] | None:
-        slots = self.slots(row.info.name)
-        if kek is not None:
-            return [kek] * max(1, len(slots))
-        if passphrase is None:
-            return None
-        return [derive_kek(passphrase, slot.salt, slot.kdf) for _, slot in slots]
 
     def mounts(self) -> list[MountInfo]:
         """The sessions that live now, oldest first."""

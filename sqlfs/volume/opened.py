@@ -37,6 +37,8 @@ from sqlfs.volume.users import NodeUsers
 log = logging.getLogger("sqlfs")
 
 _USAGE = struct.Struct("<QQ")
+# What the counters can hold: holes count, so that three files may be too many.
+USAGE_BYTES_MAX = 2**64 - 1
 _ORPHAN_PAGE = 256
 
 
@@ -128,15 +130,25 @@ class OpenVolume:
     def begin(self, await_clients: Callable[[OpenVolume], bool]) -> None:
         """Read the counters; delete the orphans that a dead owner left, but where
         `await_clients` says that somebody may come back who had them open."""
+        self._read_counters()
+        if not self.db.read_only:
+            self.awaits_clients = await_clients(self)
+            self._look_at_orphans()
+
+    def _read_counters(self) -> None:
         row = self.db.row("counter_get", self.info.id)
         if row is None:
             raise Corrupt(f"volume {self.info.name!r} has no counters; sqlfs check tells more")
         what = f"counters of volume {self.info.name!r}"
         body = self.rows.open(Purpose.COUNTER, (self.info.uuid,), row[0], row[1], what)
         self.usage = self._stored_usage = VolumeUsage(*unpack(_USAGE, body, what))
-        if not self.db.read_only:
-            self.awaits_clients = await_clients(self)
-            self._look_at_orphans()
+
+    def begin_repair(self) -> None:
+        """Believe the counters where they open, and leave orphans where they are."""
+        try:
+            self._read_counters()
+        except Corrupt:
+            self.usage, self._stored_usage = VolumeUsage(0, 0), None
 
     def begin_new(self) -> None:
         """The counters of a volume that has just its root."""
@@ -229,8 +241,9 @@ class OpenVolume:
         """Before a change that brings so much.  Raises QuotaExceeded."""
         quota, usage = self.quota, self.usage
         too_many = nodes > 0 and 0 < quota.nodes < usage.nodes + nodes
-        if too_many or (size > 0 and 0 < quota.bytes < usage.bytes + size):
-            limit = f"{quota.nodes} nodes" if too_many else f"{quota.bytes} bytes"
+        bytes_max = quota.bytes or USAGE_BYTES_MAX
+        if too_many or (size > 0 and usage.bytes + size > bytes_max):
+            limit = f"{quota.nodes} nodes" if too_many else f"{bytes_max} bytes"
             raise QuotaExceeded(f"volume {self.info.name!r} may hold {limit}, and no more")
 
     def count(self, *, nodes: int = 0, size: int = 0) -> None:

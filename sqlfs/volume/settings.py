@@ -8,7 +8,16 @@ import struct
 import time
 from dataclasses import dataclass, replace
 
-from sqlfs.crypto import KdfParameters, KeySlot, Purpose, Sealer, make_slot, new_master, unwrap
+from sqlfs.crypto import (
+    KdfParameters,
+    KeySlot,
+    Purpose,
+    Sealer,
+    derive_kek,
+    make_slot,
+    new_master,
+    unwrap,
+)
 from sqlfs.errors import (
     Corrupt,
     Invalid,
@@ -208,9 +217,12 @@ def _insert_slot(
     )  # fmt: skip
 
 
-def unlock(database: Database, row: VolumeRow, keks: list[bytes] | None) -> Sealer:
-    """The sealer of a volume.  `keks` are one per key slot, in the order of the slots."""
+def unlock(
+    database: Database, row: VolumeRow, passphrase: bytes | None, kek: bytes | None = None
+) -> Sealer:
+    """The sealer of a volume.  `kek` stands for the passphrase."""
     info = row.info
+    keks = _keks(database, info, passphrase, kek)
     if not info.encrypted:
         if keks is not None:
             raise NoPassphraseNeeded(
@@ -224,6 +236,18 @@ def unlock(database: Database, row: VolumeRow, keks: list[bytes] | None) -> Seal
         sealer = Sealer.from_master(master, row.generation, row.id_generation)
     row.check(sealer)
     return sealer
+
+
+def _keks(
+    database: Database, info: VolumeInfo, passphrase: bytes | None, kek: bytes | None
+) -> list[bytes] | None:
+    """One per key slot, in the order of the slots."""
+    slots = [slot for _, _, slot in read_slots(database, info.id)]
+    if kek is not None:
+        return [kek] * max(1, len(slots))
+    if passphrase is None:
+        return None
+    return [derive_kek(passphrase, slot.salt, slot.kdf) for slot in slots]
 
 
 def _master(database: Database, info: VolumeInfo, keks: list[bytes]) -> bytes:

@@ -64,3 +64,18 @@ def put_back(path: Path, table: str, row: Mapping[str, object]) -> None:
     """Insert a row that was read by :func:`stored`."""
     places = ", ".join(f":{column}" for column in row)
     tamper(path, f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", **row)
+
+
+def thin_out(path: Path, index: str) -> None:
+    """Have an index lack its first row, and say otherwise."""
+    (schema,) = stored(path, "SELECT sql FROM sqlite_schema WHERE name = :name", name=index)
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute(f"DROP INDEX {index}")
+        connection.execute(f"{schema['sql']} WHERE id > 1")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "UPDATE sqlite_schema SET sql = ? WHERE name = ?", (schema["sql"], index)
+        )
+    finally:
+        connection.close()

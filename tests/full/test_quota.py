@@ -100,6 +100,20 @@ def test_a_lower_quota_takes_nothing_away(file: Path) -> None:
             session.write(handle, 10 * KIB, b"z")
 
 
+def test_more_bytes_than_can_be_counted_are_refused(tmp_path: Path) -> None:
+    with VolumeFile.open(tmp_path / "volume.sqlite", create=True) as opened:
+        opened.create_volume("main")
+        session = opened.session("main")
+        for name, size in ((b"a", 2**63 - 1), (b"b", 2**63 - 1), (b"c", 1)):
+            make(session, name)
+            session.setattr(session.lookup(session.root, name).node, AttributeChanges(size=size))
+        make(session, b"d")
+        with pytest.raises(QuotaExceeded):
+            session.setattr(session.lookup(session.root, b"d").node, AttributeChanges(size=1))
+        session.sync()
+        assert opened.usage("main").bytes == 2**64 - 1
+
+
 def test_the_command_shows_and_sets_it_beside_a_user(file: Path) -> None:
     with api.open(file) as store, store.mount("main") as files:
         assert sqlfs("quota", f"{file}:main", "2M", "--nodes", "none").code == 0

@@ -21,6 +21,7 @@ from tests.format import lineage
 from tests.format.unsealing import Damaged
 from tests.format.volumes import CHUNK, noise
 from tests.fuzz.mutants import Mutant
+from tests.fuzz.repairing import try_repair
 from tests.fuzz.specimens import ME, VOLUME
 from tests.fuzz.trees import Tree, absent, look, wrong
 
@@ -52,6 +53,8 @@ def judge(mutant: Mutant) -> Verdict:
             second = _life(mutant, verdict, accept_state=True, write=False)
             if second is not None:
                 _compare(mutant, verdict, second, CHANGED, proven=proven)
+            if mutant.is_repaired:
+                try_repair(mutant, verdict.told, verdict.problems)
     verdict.problems += [line for line in verdict.told if "out of memory" in line.lower()]
     verdict.problems += [f"not one line: {line!r}" for line in verdict.told if "\n" in line]
     return verdict

@@ -31,6 +31,10 @@ class Mutant:
     accept_state: bool
 
     @property
+    def is_repaired(self) -> bool:
+        return self.seed % 3 == 0
+
+    @property
     def name(self) -> str:
         return f"seed {self.seed}: {self.specimen.kind.name}, {self.path.stem}: {self.what}"
 

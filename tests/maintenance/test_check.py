@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import sqlite3
 import threading
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from sqlfs.errors import SqlfsError
 from sqlfs.maintenance import Finding, check_file
 from sqlfs.types import AttributeChanges
 from sqlfs.volume import Session, VolumeFile
-from tests.format.tampering import flip, spoil, stored, tamper
+from tests.format.tampering import flip, spoil, stored, tamper, thin_out
 from tests.format.volumes import CHUNK, ME, VOLUME, Kind, create, noise, opened, put
 
 SLOTS = 2 * 128 + 3
@@ -101,23 +100,10 @@ def test_two_files_that_change_places_are_found(path: Path, kind: Kind) -> None:
 def test_an_index_that_lacks_a_row_is_found(path: Path, kind: Kind, node: int, index: str) -> None:
     assert node
     table = index.partition("_")[0]
-    (schema,) = stored(path, "SELECT sql FROM sqlite_schema WHERE name = :n", n=index)
-    # An index over fewer rows, which is then said to be over all.
-    tamper_schema(path, index, f"{schema['sql']} WHERE id > 1", schema["sql"])
+    thin_out(path, index)
     with opened(path, kind) as (file, _):
         found = check_file(file)
     assert ("sqlite", f"table {table}") in {(each.check, each.what) for each in found}
-
-
-def tamper_schema(path: Path, index: str, other: str, claimed: str) -> None:
-    connection = sqlite3.connect(path, isolation_level=None)
-    try:
-        connection.execute(f"DROP INDEX {index}")
-        connection.execute(other)
-        connection.execute("PRAGMA writable_schema = ON")
-        connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (claimed, index))
-    finally:
-        connection.close()
 
 
 def test_a_free_page_that_no_list_has_is_found(path: Path, kind: Kind) -> None:
