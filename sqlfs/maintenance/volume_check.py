@@ -137,6 +137,12 @@ class VolumeCheck:
         except SqlfsError:
             return False  # told of with the nodes
 
+    def _is_no_directory(self, node: int) -> bool:
+        try:
+            return not stat.S_ISDIR(self._volume.nodes.get(node).mode)
+        except SqlfsError:
+            return False  # missing, or told of with the nodes
+
     def _link_count(self, record: NodeRecord, expected: int) -> Finding:
         return self._finding(
             "link_count",
@@ -155,6 +161,8 @@ class VolumeCheck:
         if rows.sealer.name_tag(parent, name) != tag:
             message = "is filed under another name than its own"
             yield self._finding("edge_tag", f"edge {id_}", message)
+        if parent not in self._directories and self._is_no_directory(parent):
+            yield self._finding("edge_place", f"edge {id_}", "lies in what is no directory")
 
     def _xattr(self, row: Row) -> Iterator[Finding]:
         node, tag, since, generation, sealed = row

@@ -51,8 +51,10 @@ class Shape:
     """Of the rows that one statement returns."""
 
     columns: tuple[Column, ...]
-    # Where every column is known, by type alone: one comparison per row.
+    # Where the first columns are those that are known: their types, one comparison per row, and
+    # which of them have a fixed length.
     _types: tuple[type, ...] | None
+    _lengths: tuple[tuple[int, int], ...]
 
     @classmethod
     def of(cls, description: tuple[tuple[str | None, ...], ...], text: str) -> Shape:
@@ -64,13 +66,16 @@ class Shape:
             for index, (_, declared, _, table, name) in enumerate(description)
             if declared in _TYPES and table is not None and name and table not in optional
         )
-        simple = len(columns) == len(description) and all(it.length is None for it in columns)
-        return cls(columns, tuple(column.type for column in columns) if simple else None)
+        simple = all(column.index == place for place, column in enumerate(columns))
+        fixed = tuple((it.index, it.length) for it in columns if it.length is not None)
+        return cls(columns, tuple(it.type for it in columns) if simple else None, fixed)
 
     def sound(self, row: tuple[Any, ...]) -> bool:
-        if self._types is not None:
-            return tuple(map(type, row)) == self._types
-        return all(column.wrong(row) is None for column in self.columns)
+        if self._types is None:
+            return all(column.wrong(row) is None for column in self.columns)
+        if tuple(map(type, row[: len(self._types)])) != self._types:
+            return False
+        return all(len(row[index]) == length for index, length in self._lengths)
 
     def damage(self, row: tuple[Any, ...], parameters: tuple[Any, ...]) -> str:
         """What is wrong with a row that is not sound: which table, which row, which column."""

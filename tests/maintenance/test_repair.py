@@ -187,6 +187,19 @@ def test_a_damaged_name(path: Path, kind: Kind, tree: dict[bytes, int]) -> None:
     assert len(found) == 4
 
 
+def test_a_name_in_a_file_is_no_way(path: Path, kind: Kind, tree: dict[bytes, int]) -> None:
+    with opened(path, kind) as (file, session):
+        volume = session.opened_volume
+        with file.db.writing():
+            edge = volume.edges.find(tree[b"folder"], b"two")
+            assert edge is not None
+            volume.edges.delete(edge)
+            volume.edges.insert(tree[b"one"], b"two", tree[b"two"])
+        assert {each.check for each in check_file(file)} == {"edge_place"}
+    assert repaired(path).remaining == []
+    assert files(path, kind)[b"/lost+found/#%d" % tree[b"two"]] == noise(3001)
+
+
 def test_names_whose_tags_changed_places(path: Path, kind: Kind, tree: dict[bytes, int]) -> None:
     before = files(path, kind)
     one, two = stored(path, "SELECT id, tag FROM edge WHERE parent = :p LIMIT 2", p=tree[b"folder"])
