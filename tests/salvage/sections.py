@@ -26,7 +26,7 @@ NEEDED = {
 def pages_by_use(path: Path) -> dict[tuple[str, str], list[int]]:
     """Numbers of pages by tree and kind; those of no tree by ("", "")."""
     found: dict[tuple[str, str], list[int]] = defaultdict(list)
-    with closing(_opened(path)) as connection:
+    with closing(opened(path)) as connection:
         for page, tree, kind in connection.execute("SELECT pageno, name, pagetype FROM dbstat"):
             found[str(tree), str(kind)].append(int(str(page)))
         ((count,),) = connection.execute("PRAGMA page_count").fetchall()
@@ -36,12 +36,12 @@ def pages_by_use(path: Path) -> dict[tuple[str, str], list[int]]:
 
 
 def rows_on(path: Path, page: int) -> int:
-    with closing(_opened(path)) as connection:
+    with closing(opened(path)) as connection:
         query = "SELECT ncell FROM dbstat WHERE pageno = ?"
         ((count,),) = connection.execute(query, (page,)).fetchall()
     return int(str(count))
 
 
-def _opened(path: Path) -> apsw.Connection:
+def opened(path: Path) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     return apsw.Connection(f"{path.as_uri()}?immutable=1", flags)
