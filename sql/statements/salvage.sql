@@ -11,6 +11,7 @@ CREATE TABLE edge (rank, id, parent, tag, child, since, generation, sealed);
 CREATE TABLE xattr (rank, node, tag, since, generation, sealed);
 CREATE TABLE small (rank, id, generation, sealed);
 CREATE TABLE piece (domain, digest, id, PRIMARY KEY (domain, digest, id)) WITHOUT ROWID;
+CREATE TABLE claim (domain, digest, id);
 CREATE TABLE data (rank, id, generation, in_log, offset, page, cell);
 CREATE TABLE placed (node INTEGER PRIMARY KEY, edge INTEGER NOT NULL);
 -- name: wreck_index
@@ -20,6 +21,7 @@ CREATE INDEX edge_by_parent ON edge (parent, id);
 CREATE INDEX edge_by_child ON edge (child, id);
 CREATE INDEX xattr_by_node ON xattr (node, tag, rank);
 CREATE INDEX small_by_id ON small (id, rank);
+CREATE INDEX piece_by_id ON piece (id);
 CREATE INDEX data_by_id ON data (id, rank);
 
 -- name: wreck_frame
@@ -82,8 +84,15 @@ SELECT generation, sealed FROM small WHERE id = ? ORDER BY rank DESC LIMIT 64;
 SELECT d.generation, d.in_log, d.offset, d.page, d.cell
 FROM piece AS p CROSS JOIN data AS d ON d.id = p.id
 WHERE p.domain = ? AND p.digest = ? ORDER BY d.rank DESC LIMIT 64;
--- name: wreck_data_bytes
-SELECT count(*) FROM data;
+-- name: wreck_data_unclaimed
+-- Rows of data whose digest no row tells.
+SELECT d.rowid, d.id, d.generation, d.in_log, d.offset, d.page, d.cell FROM data AS d
+WHERE d.rowid > ?1 AND NOT EXISTS (SELECT 1 FROM piece AS p WHERE p.id = d.id) ORDER BY d.rowid LIMIT ?2;
+
+-- name: wreck_claim
+INSERT INTO claim VALUES (?, ?, ?);
+-- name: wreck_claims_hold
+INSERT OR IGNORE INTO piece SELECT domain, digest, id FROM claim;
 
 -- name: wreck_place
 INSERT OR IGNORE INTO placed (node, edge) VALUES (?, ?);

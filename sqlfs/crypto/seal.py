@@ -20,12 +20,14 @@ from typing import ClassVar, Final
 
 from blake3 import blake3
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 
 from sqlfs.crypto.framing import What, encode_aad, frame_header, name_of, unframe
 from sqlfs.crypto.padding import FRAME_HEADER_BYTES, padding
 from sqlfs.crypto.purpose import Purpose, Suite
-from sqlfs.errors import Corrupt, Invalid
+from sqlfs.errors import Corrupt, Invalid, SqlfsError
 
 MASTER_BYTES: Final = 32
 _SIV_BYTES: Final = 24
@@ -40,6 +42,7 @@ _LARGE_BYTES: Final = 32 * 1024
 
 _HEAD: Final = struct.Struct("<BBQ")  # suite, purpose, key generation
 _GENERATION: Final = struct.Struct("<Q")
+_FIRST_BLOCK: Final = (1).to_bytes(4, "little")
 _pack_node = struct.Struct("<q").pack
 
 Body = bytes | bytearray | memoryview
@@ -159,6 +162,23 @@ class Sealer:
                 raise _damaged(what)
             framed, start = sealed, _SIV_BYTES
         return unframe(framed, start, what)
+
+    def body_unverified(self, sealed: bytes) -> bytes | None:
+        """What `sealed` says without an AAD, if anything: nothing vouches for it.
+
+        Only for making the id from it under which it may be found, and then :meth:`open` it.
+        """
+        rest = sealed[_SIV_BYTES:]
+        if self.encrypted:
+            stream = blake3(sealed[:_SIV_BYTES], key=self._cipher_key).digest(_STREAM_BYTES)
+            # RFC 8439: block 0 of the keystream is the authenticator's.
+            nonce = _FIRST_BLOCK + stream[_KEY_BYTES:]
+            cipher = Cipher(ChaCha20(stream[:_KEY_BYTES], nonce), mode=None)
+            rest = cipher.decryptor().update(rest[:-_TAG_BYTES])
+        try:
+            return unframe(rest, 0, "piece")
+        except SqlfsError:
+            return None
 
     def chunk_id(self, body: Body) -> bytes:
         """The 32-byte keyed digest of a chunk's plaintext."""

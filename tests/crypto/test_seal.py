@@ -265,3 +265,12 @@ def test_a_body_of_4_gib_is_refused(sealer: Sealer) -> None:
 
     with pytest.raises(TooBig, match="4 GiB"):
         sealer.seal(Purpose.CHUNK, AAD, Enormous())
+
+
+@pytest.mark.parametrize("sealer", [Sealer.plain(), Sealer.from_master(bytes(32), 1)])
+@pytest.mark.parametrize("length", [0, 1, 100, 5000])
+def test_a_body_may_be_seen_before_it_is_verified(sealer: Sealer, length: int) -> None:
+    body = bytes(range(256)) * 20
+    sealed = sealer.seal(Purpose.CHUNK, (1, b"digest"), body[:length])
+    assert sealer.body_unverified(sealed) == body[:length]
+    assert sealer.body_unverified(sealed[:-1] if not sealer.encrypted else b"short") is None

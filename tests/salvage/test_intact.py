@@ -56,7 +56,7 @@ def test_a_sound_file_comes_out_whole(
 def test_pages_without_rows_of_their_own_are_not_needed(
     specimens: dict[str, Specimen], kind: str, broken: Path
 ) -> None:
-    """The schema, interior pages, the map, and all indices but one: all of them lost at once."""
+    """The schema, interior pages, the map, and all indices but one: lost at once."""
     specimen = specimens[kind]
     uses = pages_by_use(specimen.path)
     lost = [
@@ -86,6 +86,16 @@ def test_digests_stand_twice(
 ) -> None:
     specimen = specimens["encrypted"]
     lost = pages_by_use(specimen.path)[use]
+    assert_all_is_there(salvage(specimen, without(specimen.file, lost), broken), specimen)
+
+
+@pytest.mark.parametrize("kind", ["plain", "encrypted"])
+def test_digests_are_made_out_where_they_are_lost(
+    specimens: dict[str, Specimen], kind: str, broken: Path
+) -> None:
+    specimen = specimens[kind]
+    uses = pages_by_use(specimen.path)
+    lost = [*uses["chunk", "leaf"], *uses["chunk_by_digest", "leaf"]]
     assert_all_is_there(salvage(specimen, without(specimen.file, lost), broken), specimen)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlfs.chunks import Entries, Reference, check_generation, decode_manifest
@@ -10,7 +10,7 @@ from sqlfs.crypto import Purpose
 from sqlfs.errors import Corrupt, SqlfsError
 from sqlfs.limits import MANIFEST_FANOUT
 from sqlfs.maintenance.salvage.volumes import Unlocked
-from sqlfs.store.wreck import Wreck
+from sqlfs.store.wreck import Data, Wreck
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class Pieces:
     def __init__(self, wreck: Wreck, volume: Unlocked) -> None:
         self._wreck = wreck
         self._volume = volume
+        self._all_claimed = False  # whether pieces without a digest were asked for theirs
 
     def stretches(self, root: Reference, first: int = 0) -> Iterator[Stretch]:
         """What lies beneath a reference, in order; holes are left out."""
@@ -75,12 +76,28 @@ class Pieces:
             raise Corrupt(f"{what} holds another number of bytes")
         return entries
 
+    def _places(self, digest: bytes) -> list[Data]:
+        finds, domain = self._wreck.finds, self._volume.domain
+        places = finds.data(domain, digest)
+        if not places and not self._all_claimed:
+            self._all_claimed = True
+            finds.claim_by_content(domain, self._digests)
+            places = finds.data(domain, digest)
+        return places
+
+    def _digests(self, place: Data) -> Sequence[bytes]:
+        """The ids that a piece has if it is a chunk, and if it is a manifest, unless ids are
+        random."""
+        sealed, sealer = self._wreck.sealed(place), self._volume.sealer
+        body = None if sealed is None else sealer.body_unverified(sealed)
+        return () if body is None else (sealer.chunk_id(body), sealer.manifest_id(body))
+
     def _open(self, purpose: Purpose, reference: Reference, what: str) -> bytes:
         volume = self._volume
         aad: tuple[bytes | int, ...] = (volume.domain, reference.digest)
         if purpose is Purpose.MANIFEST:
             aad = (*aad, reference.level)
-        places = self._wreck.finds.data(volume.domain, reference.digest)
+        places = self._places(reference.digest)
         for place in places:
             sealed = self._wreck.sealed(place)
             if sealed is None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 from sqlfs.store.rows import Row
 from sqlfs.store.wreck.scratch import Scratch
@@ -34,6 +34,11 @@ class Data:
     offset: int
     page: int
     cell: int
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Data:
+        generation, in_log, offset, page, cell = row
+        return cls(generation, bool(in_log), offset, page, cell)
 
 
 class Finds:
@@ -131,12 +136,18 @@ class Finds:
 
     def data(self, domain: int, digest: bytes) -> list[Data]:
         """Where the piece of that digest may be."""
-        return [
-            Data(generation, bool(in_log), offset, page, cell)
-            for generation, in_log, offset, page, cell in self._scratch.rows(
-                "wreck_data_of", domain, digest
-            )
-        ]
+        return [Data.of(row) for row in self._scratch.rows("wreck_data_of", domain, digest)]
+
+    def claim_by_content(self, domain: int, digests: Callable[[Data], Sequence[bytes]]) -> None:
+        """For the pieces whose digest no row tells, have `digests` say what it may be."""
+        last = 0
+        while rows := self._scratch.rows("wreck_data_unclaimed", last, _PAGE):
+            for _, id_, *place in rows:
+                claims = [(domain, digest, id_) for digest in digests(Data.of(place))]
+                self._scratch.run_each("wreck_claim", claims)
+            last = rows[-1][0]
+        # Only now: of several rows of one id, the first must not keep the others from being asked.
+        self._scratch.run("wreck_claims_hold")
 
     # --- what has been done with a node ---
 
