@@ -109,6 +109,7 @@ def test_what_is_refused(file: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     fail("salvage", tmp_path / "empty", to, code=5, says="no trace of a volume")
     assert not to.exists()
+    fail("salvage", tmp_path, to, code=7, says="is not a file")
     fail("salvage", f"{file}:one", tmp_path, code=1, says="is not empty")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlfs.store.log import FRAME, HEADER, MAGICS, checksum
+from sqlfs.store.wreck.reading import read_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Frame:
 
 def sound_frames(fd: int, page_size: int) -> Iterator[Frame]:
     """The frames of the log's present life that are whole, in order."""
-    header = os.pread(fd, HEADER.size, 0)
+    header = read_at(fd, HEADER.size, 0)
     if len(header) < HEADER.size:
         return
     magic, _, _, _, salt1, salt2, *sums = HEADER.unpack(header)
@@ -33,14 +34,14 @@ def sound_frames(fd: int, page_size: int) -> Iterator[Frame]:
     if magic not in MAGICS or checksum(header[:24], (0, 0), big) != tuple(sums):
         # The first frame has the same salts, and nobody writes logs the other way round.
         big = False
-        first = os.pread(fd, FRAME.size, HEADER.size)
+        first = read_at(fd, FRAME.size, HEADER.size)
         if len(first) < FRAME.size:
             return
         _, _, salt1, salt2, _, _ = FRAME.unpack(first)
     before = (sums[0], sums[1])
     stride = FRAME.size + page_size
     for at in range(HEADER.size, os.fstat(fd).st_size - stride + 1, stride):
-        frame = os.pread(fd, stride, at)
+        frame = read_at(fd, stride, at)
         if len(frame) < stride:
             return
         page, pages, *salts, sum1, sum2 = FRAME.unpack_from(frame)

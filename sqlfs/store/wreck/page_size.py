@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlfs.limits import PAGE_BYTES_DEFAULT
 from sqlfs.store.lineage import LINEAGE_PAGE, RECORD_BYTES, Lineage
+from sqlfs.store.wreck.reading import read_at
 from sqlfs.store.wreck.rows import candidates
 
 _SIZES: Final = tuple(1 << bit for bit in range(9, 17))
@@ -22,13 +23,13 @@ def page_size_of(fd: int) -> int:
     for size in _SIZES:
         if lineage_of(fd, size) is not None:
             return size
-    (named,) = struct.unpack(">H", os.pread(fd, 2, _HEADER_FIELD).ljust(2, b"\0"))
+    (named,) = struct.unpack(">H", read_at(fd, 2, _HEADER_FIELD).ljust(2, b"\0"))
     named = 65536 if named == 1 else named
     found = dict.fromkeys(_SIZES, 0)
     length = os.fstat(fd).st_size
     windows = -(-length // _WINDOW_BYTES)
     for index in range(0, windows, -(-windows // _WINDOWS_MAX) or 1):
-        window = os.pread(fd, _WINDOW_BYTES, index * _WINDOW_BYTES)
+        window = read_at(fd, _WINDOW_BYTES, index * _WINDOW_BYTES)
         for size in _SIZES:
             found[size] += _rows(window, size, is_first=index == 0)
     best = max(found.values())
@@ -39,7 +40,7 @@ def page_size_of(fd: int) -> int:
 
 def lineage_of(fd: int, page_size: int) -> Lineage | None:
     """The sound lineage record of a file with such pages."""
-    return Lineage.decode(os.pread(fd, RECORD_BYTES, LINEAGE_PAGE * page_size - RECORD_BYTES))
+    return Lineage.decode(read_at(fd, RECORD_BYTES, LINEAGE_PAGE * page_size - RECORD_BYTES))
 
 
 def _rows(window: bytes, size: int, *, is_first: bool) -> int:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sqlfs.errors import InUse, SqlfsError
+from sqlfs.errors import InUse, NotAVolumeFile, SqlfsError
 from sqlfs.limits import MIB
 from sqlfs.store import ownership
 from sqlfs.store.lineage import LINEAGE_PAGE, RECORD_BYTES, Lineage
 from sqlfs.store.log import log_path
 from sqlfs.store.wreck.log_frames import sound_frames
 from sqlfs.store.wreck.page_size import lineage_of, page_size_of
+from sqlfs.store.wreck.reading import read_at
 from sqlfs.store.wreck.scratch import Scratch
 
 _READ_BYTES: Final = MIB
@@ -47,7 +49,6 @@ class Pages:
         self._log_fd = -1
         self._fd = _opened(path)
         try:
-            _lock(self._fd, path)
             self.size = page_size_of(self._fd)
             self.bytes = os.fstat(self._fd).st_size
             self.count = -(-self.bytes // self.size)
@@ -75,7 +76,7 @@ class Pages:
 
     def read(self, in_log: bool, offset: int) -> bytes:
         """The page at `offset`; what is beyond the end, or can't be read, is zeros."""
-        return _read(self._log_fd if in_log else self._fd, self.size, offset).ljust(
+        return read_at(self._log_fd if in_log else self._fd, self.size, offset).ljust(
             self.size, b"\0"
         )
 
@@ -85,7 +86,7 @@ class Pages:
         last = 0
         step = max(_READ_BYTES, self.size)
         for start in range(0, self.bytes, step):
-            window = _read(self._fd, step, start).ljust(step, b"\0")
+            window = read_at(self._fd, step, start).ljust(step, b"\0")
             for at in range(0, min(step, self.bytes - start), self.size):
                 number = (start + at) // self.size + 1
                 superseded = self._in_log(number) is not None
@@ -145,7 +146,7 @@ class Pages:
 
     def _ids(self, offset: int) -> set[bytes]:
         at = offset + self.size - RECORD_BYTES
-        record = Lineage.decode(os.pread(self._log_fd, RECORD_BYTES, at))
+        record = Lineage.decode(read_at(self._log_fd, RECORD_BYTES, at))
         return {record.id, record.base} if record is not None else set()
 
     def _leave_log(self) -> bool:
@@ -154,29 +155,29 @@ class Pages:
         return False
 
 
-def _lock(fd: int, path: Path) -> None:
-    try:
-        ownership.take(fd, path, shared=True)
-    except InUse:
-        pid = ownership.holder(fd)
-        by = f" by process {pid}" if pid else ""
-        raise InUse(f"{path} is in use{by}: end that first, such as by sqlfs umount") from None
-
-
 def _opened(path: Path) -> int:
+    """Under the shared lock, which is not one of POSIX: closing takes no other's away."""
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # A lease would have its owner give way, and a fifo wait for a writer.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except BlockingIOError:
+        raise _in_use(path, path.stat().st_ino) from None
     except OSError as error:
         raise SqlfsError(f"{path}: {error.strerror}", errno_=error.errno) from error
-
-
-def _read(fd: int, length: int, offset: int) -> bytes:
-    """As much as can be read: a bad block of the disk costs itself."""
     try:
-        return os.pread(fd, length, offset)
-    except OSError:
-        if length <= 4096:
-            return bytes(length)
-        half = length // 2
-        first = _read(fd, half, offset).ljust(half, b"\0")
-        return first + _read(fd, length - half, offset + half)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise NotAVolumeFile(f"{path} is not a file")
+        ownership.take(fd, path, shared=True)
+    except InUse:
+        os.close(fd)
+        raise _in_use(path, path.stat().st_ino) from None
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _in_use(path: Path, inode: int) -> InUse:
+    pid = ownership.holder(inode)
+    by = f" by process {pid}" if pid else ""
+    return InUse(f"{path} is in use{by}: end that first, such as by sqlfs umount")
