@@ -33,13 +33,15 @@ _SALTS = slice(16, 24)  # of the header
 class LogState:
     """What lies beside the file: ``present`` (a sound header) or ``unreadable`` (something else),
     the frames that follow each other from the start, and the lineage records of all frames and
-    tails by the number of their slot."""
+    tails by the number of their slot; ``was_copied``: the file's record is one of its frames', so
+    it was, or was about to be, copied into the file up to there."""
 
     exists: bool = False
     present: bool = False
     unreadable: bool = False
     frames: int = 0
     records: dict[int, Lineage] = field(default_factory=dict)
+    was_copied: bool = False
 
     @property
     def holds_something(self) -> bool:
@@ -53,14 +55,10 @@ class LogState:
     def belongs_to(self, lineage: Lineage) -> bool:
         return any(lineage.id in (record.id, record.base) for record in self.records.values())
 
-    def ends_in(self, lineage: Lineage) -> bool:
-        """Whether it was copied into the file, up to this record."""
-        return any(lineage.id == record.id for record in self.records.values())
-
     def reaches(self, frames: int, lineage: Lineage) -> int:
         """The generation of the last record in so many frames; without one, that of the file's own
         record, `lineage`, unless the log goes before it."""
-        before = 0 if self.ends_in(lineage) else lineage.generation
+        before = 0 if self.was_copied else lineage.generation
         return max(
             (r.generation for slot, r in self.records.items() if slot < frames), default=before
         )
@@ -68,7 +66,7 @@ class LogState:
     def durable_up_to(self, lineage: Lineage) -> int:
         """The generation of the last record that, by what log and file say, was durable in it; the
         file's record is `lineage`."""
-        held = lineage.generation if self.ends_in(lineage) else 0
+        held = lineage.generation if self.was_copied else 0
         said = (record.synced for record in self.records.values() if record.base == lineage.id)
         return max(held, *said, 0)
 
@@ -77,14 +75,21 @@ def log_path(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
-def read_log(path: Path, page_size: int) -> LogState:
-    """The state of the log of the volume file at `path`."""
+def read_log(path: Path, page_size: int, lineage: Lineage) -> LogState:
+    """The state of the log of the volume file at `path`, whose own record is `lineage`."""
     try:
         fd = os.open(log_path(path), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return LogState()
     try:
-        return _scan(fd, page_size)
+        state = _scan(fd, page_size)
+        # What stands under this log's salts may be left of one before, which was in its place: of
+        # a frame that was about to be written only the head is, or its page comes from elsewhere.
+        state.was_copied = any(
+            record.id == lineage.id and _is_whole(fd, page_size, slot)
+            for slot, record in state.records.items()
+        )
+        return state
     finally:
         os.close(fd)
 
@@ -143,6 +148,21 @@ def checksum(data: bytes, sums: tuple[int, int], big: bool) -> tuple[int, int]:
         first = (first + word + second) & 0xFFFFFFFF
         second = (second + next(values) + first) & 0xFFFFFFFF
     return first, second
+
+
+def _is_whole(fd: int, page_size: int, slot: int) -> bool:
+    """Whether a frame's checksum goes on from that of the one before it."""
+    stride = FRAME.size + page_size
+    offset = HEADER.size + slot * stride
+    magic, *_ = HEADER.unpack(os.pread(fd, HEADER.size, 0))
+    before = os.pread(fd, 8, offset - stride + 16 if slot else HEADER.size - 8)
+    frame = os.pread(fd, stride, offset)
+    if len(frame) < stride:
+        return False
+    sums = struct.unpack(">II", before)
+    for part in (frame[:8], frame[FRAME.size :]):
+        sums = checksum(part, sums, bool(magic & 1))
+    return frame[16:24] == struct.pack(">II", *sums)
 
 
 def _scan(fd: int, page_size: int) -> LogState:

@@ -133,7 +133,7 @@ def _open_locked(
             f"a rollback journal lies beside {path}; sqlfs never writes one, and SQLite would"
             f" apply it: move {path.name}-journal away"
         )
-    log = read_log(path, header.page_size)
+    log = read_log(path, header.page_size, lineage)
     if (
         not log.belongs_to(lineage)
         and log.present

@@ -169,14 +169,27 @@ def held_up_to(own: Record, log: bytes) -> int:
     held = [record.generation for slot, record in records.items() if slot < end]
     if held:
         return held[-1]
-    return 0 if any(own.id == record.id for record in records.values()) else own.generation
+    return 0 if was_copied(own, log) else own.generation
 
 
 def durable_up_to(own: Record, log: bytes) -> int:
     records = in_log(log).values()
     said = [record.synced for record in records if record.base == own.id]
-    copied = [own.generation for record in records if record.id == own.id]
-    return max(said + copied)
+    return max([own.generation * was_copied(own, log), *said])
+
+
+def was_copied(own: Record, log: bytes) -> bool:
+    """Whether the file's record ends a frame whose checksum goes on from that before it."""
+    stride = stride_of(log)
+    for slot, record in in_log(log).items():
+        at = HEADER_BYTES + slot * stride
+        frame = log[at : at + stride]
+        before = log[at - stride + 16 : at - stride + 24] if slot else log[24:32]
+        first, second = struct.unpack(">II", before)
+        sums = checksum(log, frame[24:], checksum(log, frame[:8], (first, second)))
+        if record.id == own.id and sums == struct.unpack_from(">II", frame, 16):
+            return True
+    return False
 
 
 def judge(file: bytes, log: bytes | None, identity: Identity) -> State:

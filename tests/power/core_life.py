@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from sqlfs.maintenance import check_file
-from sqlfs.store import Image
+from sqlfs.store import Image, room
 from sqlfs.volume import VolumeFile
 from sqlfs.volume.session import Session
 from tests.model.session import ModelSession
 from tests.power.backups import Backups
+from tests.power.beside import Beside
 from tests.power.history import History
 from tests.power.lockstep import Lockstep
 from tests.power.record import Record, Recorder, RecordingSyncer
@@ -21,7 +26,8 @@ VOLUME = "main"
 
 
 def open_session(file: VolumeFile, kek: bytes | None) -> Session:
-    return file.session(VOLUME, kek=kek, atime=False)
+    # A check of the file waits for other doors than this.
+    return file.session(VOLUME, kek=kek, atime=False, door="check")
 
 
 class CoreLife:
@@ -41,10 +47,11 @@ class CoreLife:
         steps: int,
     ) -> Record:
         self._recorder = Recorder(self._path, record)
-        with recording(self._recorder) as self._vfs:
+        with recording(self._recorder) as self._vfs, _small_room(chance):
             session = self._open()
             both = Lockstep(model, session, chance, history, self._recorder.acknowledge)
             self._both = both
+            self._chance, self._history = chance, history
             self._model = model
             self._backups = Backups(self._path.parent.parent, chance, self._look)
             try:
@@ -52,7 +59,7 @@ class CoreLife:
                     steps,
                     [
                         (both.clone, 2),
-                        (both.punch, 4),
+                        (both.allocate, 5),
                         (both.copy_range, 4),
                         (both.tmpfile, 3),
                         (both.link_nameless, 3),
@@ -63,6 +70,12 @@ class CoreLife:
                         (self._checkpoint, 3),
                         (self._reclaim, 2),
                         (self._back_up, 6),
+                        (self._trim_log, 1),
+                        (self._shrink_log, 1),
+                        (self._set_quota, 1),
+                        (self._make_volume, 1),
+                        (self._change_other, 3),
+                        (self._visit, 1),
                         (self._reopen, 1),
                     ],
                 )
@@ -78,6 +91,7 @@ class CoreLife:
         syncer = RecordingSyncer(self._recorder)
         self._file = VolumeFile.open(self._path, background=False, vfs=self._vfs, syncer=syncer)
         self._session = open_session(self._file, self._kek)
+        self._beside = Beside(self._file, VOLUME)
         return self._session
 
     def _sync(self) -> None:
@@ -93,6 +107,37 @@ class CoreLife:
 
     def _reclaim(self) -> None:
         self._file.reclaim()
+
+    def _trim_log(self) -> None:
+        self._file.db.trim_log()
+        self._both.acknowledge()
+
+    def _shrink_log(self) -> None:
+        self._file.db.shrink_log()
+        self._both.acknowledge()
+
+    def _set_quota(self) -> None:
+        self._beside.set_quota(self._chance)
+        self._remember_beside()
+        self._both.acknowledge()
+
+    def _make_volume(self) -> None:
+        if self._beside.make_volume():
+            self._remember_beside()
+            self._both.acknowledge()
+
+    def _change_other(self) -> None:
+        self._beside.change(self._chance)
+        self._remember_beside()
+
+    def _remember_beside(self) -> None:
+        self._history.beside = self._beside.state()
+        self._both.remember()
+
+    def _visit(self) -> None:
+        """Another session comes and goes, and all is made durable as it goes."""
+        open_session(self._file, self._kek).close()
+        self._both.acknowledge()
 
     def _back_up(self) -> None:
         self._backups.step(self._image)
@@ -113,3 +158,16 @@ class CoreLife:
         self._file.close()
         self._both.acknowledge()
         self._both.reopened(self._open())
+
+
+@contextmanager
+def _small_room(chance: random.Random) -> Iterator[None]:
+    """A log has soon more room than it keeps, and the disk may be nearly full or not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "_LOG_RESERVE_PAGES", 8)
+        patch.setattr(room, "_LOG_RESERVE_BYTES_MIN", 0)
+        patch.setattr(room, "_LOG_WORKING_BYTES", 0)
+        patch.setattr(room, "_FILE_RESERVE_PAGES", 4)
+        patch.setattr(room, "_FILE_RESERVE_BYTES_MIN", 0)
+        patch.setattr(room.Room, "is_nearly_full", lambda _: chance.random() < 0.3)
+        yield

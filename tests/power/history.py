@@ -4,12 +4,15 @@ from __future__ import annotations
 
 
 class History:
-    """States by number, in order; the same one may come again."""
+    """States by number, in order; the same one may come again.  What `beside` says is part of
+    each that is added."""
 
     def __init__(self) -> None:
         self.states: list[bytes] = []
+        self.beside = b""
 
     def add(self, digest: bytes) -> int:
+        digest += self.beside
         if not self.states or self.states[-1] != digest:
             self.states.append(digest)
         return self.last

@@ -32,6 +32,7 @@ _OPEN_FLAGS = [
     os.O_WRONLY | os.O_DSYNC,
 ]
 _PUNCH = AllocateMode.PUNCH_HOLE | AllocateMode.KEEP_SIZE
+_ALLOCATIONS = [_PUNCH, AllocateMode.ZERO_RANGE, AllocateMode.GROW, AllocateMode.KEEP_SIZE]
 CALLER = Caller(0, 0)
 
 Weighted = list[tuple[Callable[[], None], int]]
@@ -85,7 +86,7 @@ class Lockstep:
         self._made = 0  # handles
         self._opened: dict[int, _Opened] = {}  # by handle
         self._kernel_splits_writes = kernel_splits_writes
-        self._remember()
+        self.remember()
 
     def run(self, steps: int, others: Weighted) -> None:
         """So many random steps; `others` are verbs on the file as a whole."""
@@ -118,6 +119,10 @@ class Lockstep:
         """What the model holds now is durable by promise."""
         self._tell(self._state)
 
+    def remember(self) -> None:
+        """What there is now is a state."""
+        self._state = self._history.add(digest_of(self._model.session))
+
     def reopened(self, session: Session) -> None:
         """The volume's session has become another one."""
         self._volume.session = session
@@ -125,7 +130,7 @@ class Lockstep:
     def release_all(self) -> None:
         for side in (self._model, self._volume):
             side.release_all()
-        self._remember()
+        self.remember()
 
     # --- verbs that not every session has: `others` may name them ---
 
@@ -175,8 +180,8 @@ class Lockstep:
         )
         self._both(lambda side: side.session.setxattr(side.node(path), name, value))
 
-    def punch(self) -> None:
-        number, mode = self._handle(), self._chance.choice([_PUNCH, AllocateMode.ZERO_RANGE])
+    def allocate(self) -> None:
+        number, mode = self._handle(), self._chance.choice(_ALLOCATIONS)
         offset, length = self._chance.choice(_SIZES), 1 + self._chance.choice(_SIZES)
         if number is None:
             return
@@ -211,13 +216,10 @@ class Lockstep:
         """Run a verb on the model, remember the state it leads to, and run it on the volume.
         Returns the error that it ended in, if any."""
         expected = _error_of(on_model or (lambda: verb(self._model)))
-        self._remember()
+        self.remember()
         found = _error_of(lambda: verb(self._volume))
         assert found == expected, f"error {found} where the model has {expected}"
         return expected
-
-    def _remember(self) -> None:
-        self._state = self._history.add(digest_of(self._model.session))
 
     # --- what to do it to ---
 
@@ -303,7 +305,7 @@ class Lockstep:
         while data:
             length = min(len(data), _PAGE_BYTES - offset % _PAGE_BYTES)
             session.write(handle, offset, data[:length])
-            self._remember()
+            self.remember()
             offset, data = offset + length, data[length:]
 
     def _release(self) -> None:

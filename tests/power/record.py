@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,6 +173,13 @@ class RecordingSyncer(DataSyncer):
         super().sync(fd, which)
         name = self._recorder.path.name + (_LOG if which == "log" else "")
         self._recorder.synced_name(name, covers)
+
+    def give_back(self, fd: int, offset: int, length: int) -> None:
+        super().give_back(fd, offset, length)
+        held = os.fstat(fd).st_size - offset
+        if held > 0:
+            zeros = bytes(min(length, held))
+            self._recorder.wrote_name(self._recorder.path.name + _LOG, offset, zeros)
 
     def write(self, fd: int, offset: int, data: bytes) -> None:
         super().write(fd, offset, data)

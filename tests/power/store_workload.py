@@ -67,6 +67,7 @@ class StoreLife:
             (self._sync, 4),
             (self._checkpoint, 3),
             (self._shrink_log, 1),
+            (self._trim_log, 1),
             (self._back_up, 3),
             (self._reopen, 1),
         ]
@@ -123,6 +124,11 @@ class StoreLife:
     def _shrink_log(self) -> None:
         self._state = self._history.add(digest_of(self.database))
         self.database.shrink_log()
+        self.recorder.acknowledge(self._state)
+
+    def _trim_log(self) -> None:
+        self._state = self._history.add(digest_of(self.database))
+        self.database.trim_log()
         self.recorder.acknowledge(self._state)
 
     def _back_up(self) -> None:

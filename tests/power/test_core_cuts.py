@@ -20,13 +20,13 @@ PASSPHRASE = b"correct horse"
 @pytest.mark.parametrize("seed", seeds(2))
 def test_every_cut_of_a_plain_volume(seed: int, disk_folder: Path, tmp_path: Path) -> None:
     volume = Volume(disk_folder, seed)
-    volume.sweep(CoreLife(volume.path, volume.kek), tmp_path, count=2, steps=50)
+    volume.sweep(CoreLife(volume.path, volume.kek), tmp_path, count=2, steps=26)
 
 
 @pytest.mark.parametrize("seed", seeds(1, first=1001))
 def test_every_cut_of_an_encrypted_volume(seed: int, disk_folder: Path, tmp_path: Path) -> None:
     volume = Volume(disk_folder, seed, PASSPHRASE)
-    volume.sweep(CoreLife(volume.path, volume.kek), tmp_path, count=1, steps=50)
+    volume.sweep(CoreLife(volume.path, volume.kek), tmp_path, count=1, steps=26)
 
 
 def test_backups_are_of_their_moment(disk_folder: Path) -> None:

@@ -22,8 +22,10 @@ SMALL_PAGE_BYTES = 4096
 
 def look(path: Path, *, read_only: bool = False) -> bytes:
     """Open the file as the next owner would and close it again; returns the state it holds."""
-    database = open_file(path, read_only=read_only).database
+    opened = open_file(path, read_only=read_only)
+    database = opened.database
     try:
+        assert opened.notices == [], "power that goes damages nothing"
         assert structure_findings(database) == []
         return digest_of(database)
     finally:
@@ -89,7 +91,9 @@ def test_every_cut_of_default_pages(seed: int, disk_folder: Path, tmp_path: Path
 
 def sweep(seed: int, path: Path, page_size: int, keep: Path, count: int, steps: int) -> None:
     create_file(path, page_size=page_size)
-    history = History()
+    history, cuts = History(), 0
     for life in lives(seed, path, history, count, steps):
         for outcome in outcomes(life, seed):
             outcome.run(lambda outcome: check(outcome, path, history), keep)
+            cuts += 1
+    print(f"{cuts} cuts")

@@ -18,6 +18,7 @@ from sqlfs.maintenance import check_file
 from sqlfs.namespace import clock
 from sqlfs.volume import VolumeFile
 from tests.model.session import ModelSession
+from tests.power.beside import Beside
 from tests.power.core_life import VOLUME, open_session
 from tests.power.cuts import End, Lived, Outcome, outcomes, random_end
 from tests.power.history import History
@@ -27,6 +28,7 @@ from tests.power.tree_state import copy_tree, digest_of
 
 PAGE_BYTES = 4096
 CHUNK_BYTES = 4096
+TREE_BYTES = 32  # of a state: the digest of the volume that the model follows
 _KDF = KdfParameters(memory_kib=8, passes=1, lanes=1)
 
 
@@ -51,6 +53,7 @@ class Volume:
         self.path = folder / "volume.sqlite"
         self.kek: bytes | None = None
         self.history = History()
+        self.cuts = 0
         self._seed = seed
         self._chance = random.Random(seed)
         with (
@@ -69,8 +72,9 @@ class Volume:
             model = ModelSession()
             materialize(end.image, self.path)
             found = self.look(model)
+            self.history.beside = found[TREE_BYTES:]
             if number == 0:
-                self.history.add(found)
+                self.history.add(found[:TREE_BYTES])
             self.history.cut_to(found)
             materialize(end.image, self.path)
             held = self.history.last if end.held is None else end.held
@@ -87,11 +91,13 @@ class Volume:
         An empty `model` is made to hold the same.
         """
         with VolumeFile.open(self.path, background=False) as opened:
+            assert opened.notices == [], "power that goes damages nothing"
             session = open_session(opened, self.kek)
-            found = digest_of(session)
+            beside = Beside(opened, VOLUME)
+            found = digest_of(session) + beside.state()
             findings = check_file(opened)
             assert not findings, f"not sound: {findings[0]}"
-            assert digest_of(session) == found, "the check changed something"
+            assert digest_of(session) + beside.state() == found, "the check changed something"
             if model is not None:
                 copy_tree(session, model)
         return found
@@ -111,6 +117,8 @@ class Volume:
             assert promises >= 3, "too few promises to break"
             for outcome in outcomes(lived, self._seed):
                 outcome.run(self.check, keep)
+                self.cuts += 1
+        print(f"{self.cuts} cuts")
 
 
 @contextmanager
