@@ -60,6 +60,9 @@ LOG_BYTES_MAX: Final = 1024 * MIB
 CLOSE_DEFERRED_S_MAX: Final = 5.0
 # How old the state of a copy may be where those who open the file can't be kept waiting.
 COPY_AGE_S_MAX: Final = 10.0
+# An image that nobody goes on reading is given up when the file changes: what is set aside for it
+# takes room.
+IMAGE_IDLE_S_MAX: Final = 900.0
 
 # Free space on the backing file system that writes leave alone.
 RESERVE_BYTES: Final = 8 * MIB

@@ -12,13 +12,14 @@ import errno
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from sqlfs.errors import ConnectionLost, Corrupt, InputOutput, NoSpace, ReadOnly, SqlfsError
-from sqlfs.limits import IO_BYTES_MAX, MIB
+from sqlfs.limits import IMAGE_IDLE_S_MAX, IO_BYTES_MAX, MIB
 from sqlfs.store.header import read_header
 from sqlfs.store.lineage import LINEAGE_PAGE, RECORD_BYTES, Lineage
 from sqlfs.store.log import frame_places
@@ -49,6 +50,7 @@ class Image:
         # From here on: guarded by _lock.  Pages count from 1.
         self._logged = logged
         self._next = 1
+        self._read_at = time.monotonic()
         self._aside: IO[bytes] | None = None  # each page in its place, the rest a hole
         self._is_aside = bytearray()  # a bit for each page
         self._failure: SqlfsError | None = None
@@ -57,7 +59,8 @@ class Image:
         """The next piece, of PIECE_BYTES at most; empty at the end.
 
         Raises NoSpace when there was no room to set aside what had not been read, InputOutput,
-        and ConnectionLost when the file was closed."""
+        also when nothing was read for IMAGE_IDLE_S_MAX, and ConnectionLost when the file was
+        closed."""
         with self._lock:
             if self._failure is not None:
                 raise type(self._failure)(self._failure.message)
@@ -65,6 +68,7 @@ class Image:
             count = min(max(1, PIECE_BYTES // self._page_size), self._pages + 1 - first)
             if count <= 0:
                 return b""
+            self._read_at = time.monotonic()
             try:
                 piece = self._read(first, count)
             except OSError as error:
@@ -107,12 +111,17 @@ class Image:
         with self._lock:
             if self._failure is not None:
                 return
+            if time.monotonic() - self._read_at > IMAGE_IDLE_S_MAX:
+                self._give_up(InputOutput(f"the image of {self._path} was not read for too long"))
+                return
             # What was in the log when the image began still is.
             wanted = {
                 page
                 for page in (*changing, *range(pages + 1, self._pages + 1))
                 if self._next <= page <= self._pages and not self._has_aside(page)
             }
+            if not wanted:
+                return
             try:
                 self._require_room(len(wanted) * self._page_size)
                 for page in sorted(wanted):

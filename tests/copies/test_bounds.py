@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -93,6 +94,28 @@ def test_a_reader_who_stays_costs_neither_room_nor_other_copies(
     with VolumeFile.open(tmp_path / "torn.sqlite", background=False) as torn:
         assert torn.read_only
         assert torn.notices == [torn.db.torn]
+
+
+def test_tail_f_neither_starves_checkpoints_nor_has_the_log_grow(
+    file: VolumeFile, files: FileSystem, path: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(committer, "LOG_BYTES_BOUND", 1 * MIB)
+    monkeypatch.setattr(committer, "LOG_BYTES_MAX", 4 * MIB)
+    with subprocess.Popen(["tail", "-c", "1", "-f", path], stdout=subprocess.PIPE) as tail:
+        try:
+            assert tail.stdout is not None
+            tail.stdout.read(1)
+            for number in range(20):
+                put(files, f"/{number}", MIB)
+                assert file.db.log_bytes < 12 * MIB
+            wait_until(lambda: not file.db.log_bytes, "the file follows although somebody reads it")
+        finally:
+            tail.kill()
+    put(files, "/then")
+    wait_leased(path)
+    run("cp", path, tmp_path / "copy.sqlite")
+    assert names(tmp_path / "copy.sqlite") == {"then", *map(str, range(20))}
 
 
 def test_a_copy_that_begins_during_another_is_of_the_same_moment(

@@ -200,8 +200,11 @@ def test_no_room_to_set_aside_costs_the_image_alone(
     for _ in range(2):
         with pytest.raises(NoSpace, match="could not be set aside"):
             source.read()
+    read = file.image()
+    content = whole(read)
     files.write_bytes("/later still", b"later")
     file.checkpoint()
+    assert (read.read(), len(content)) == (b"", read.size), "nothing was to be set aside"
     assert check_file(file, deep=True) == []
 
 
@@ -219,6 +222,18 @@ def test_an_error_in_setting_aside_costs_the_image_alone(
         source.read()
     assert other.read() == b""
     assert len(content) == other.size
+
+
+def test_an_image_that_nobody_reads_is_given_up(
+    file: VolumeFile, files: FileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(files, random.Random(7))
+    source = file.image()
+    monkeypatch.setattr(image, "IMAGE_IDLE_S_MAX", -1.0)
+    assert source.read()
+    file.checkpoint()
+    with pytest.raises(InputOutput, match="was not read for too long"):
+        source.read()
 
 
 def test_an_image_ends_with_its_file(tmp_path: Path) -> None:
