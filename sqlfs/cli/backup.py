@@ -13,6 +13,7 @@ from sqlfs.cli.progress import TransferProgress
 from sqlfs.cli.steps import StepProgress
 from sqlfs.cli.target import add_file_argument, opened_file
 from sqlfs.errors import UsageError
+from sqlfs.limits import MIB
 from sqlfs.maintenance import Backup
 
 STREAM = "-"
@@ -36,6 +37,10 @@ def _write(arguments: argparse.Namespace) -> Backup:
         StepProgress() as steps,
     ):
 
+        def compacted(done: int, total: int) -> None:
+            copied.finish()
+            steps("compact, MiB", done // MIB, total // MIB)
+
         def verified(done: int, total: int) -> None:
             copied.finish()
             steps("verify", done, total)
@@ -45,6 +50,7 @@ def _write(arguments: argparse.Namespace) -> Backup:
             overwrite=arguments.force,
             compact=arguments.compact,
             copied=copied.reach,
+            compacted=compacted,
             verified=verified,
         )
 

@@ -91,10 +91,12 @@ class BackupPlace:
         *,
         compact: bool = False,
         copied: Progress | None = None,
+        compacted: Progress | None = None,
         verified: Progress | None = None,
     ) -> Backup:
-        """Copy, verify, make durable, and put in place; `copied` follows the bytes, `verified` the
-        rows.  With `compact`, without free pages: then the folder needs room for both meanwhile.
+        """Copy, verify, make durable, and put in place; `copied` and `compacted` follow the bytes,
+        `verified` the rows.  With `compact`, without free pages: then the folder needs room for
+        both meanwhile.
 
         Raises NoSpace, Corrupt where the file or its copy is not sound, AlreadyExists if somebody
         else was quicker, and what reading raises."""
@@ -104,11 +106,11 @@ class BackupPlace:
                 _write(image, copy, copied)
             if not compact:
                 return self._finish(copy, verified)
-            with self._unfinished() as compacted:
-                with self._speaking_of(copy), self._speaking_of(compacted):
-                    compact_into(copy, compacted)
+            with self._unfinished() as smaller:
+                with self._speaking_of(copy), self._speaking_of(smaller):
+                    compact_into(copy, smaller, compacted)
                 copy.unlink()
-                return self._finish(compacted, verified)
+                return self._finish(smaller, verified)
 
     @contextmanager
     def _unfinished(self) -> Iterator[Path]:
@@ -173,6 +175,8 @@ class BackupPlace:
 def _write(image: ImageReader, path: Path, copied: Progress | None) -> None:
     done = 0
     with path.open("r+b", buffering=0) as out:
+        # Whoever can't see this process, from another container, sees that the file is used.
+        fcntl.flock(out, fcntl.LOCK_EX)
         while piece := image.read():
             rest = memoryview(piece)
             while rest:

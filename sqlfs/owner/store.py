@@ -182,19 +182,23 @@ class Store:
         overwrite: bool = False,
         compact: bool = False,
         copied: Callable[[int, int], None] | None = None,
+        compacted: Callable[[int, int], None] | None = None,
         verified: Callable[[int, int], None] | None = None,
     ) -> Backup:
         """Write a volume file with all that was done until now, verified and durable, or nothing.
 
-        `copied` follows the bytes, `verified` the rows: called with how many are done, and how many
-        there are.  If the owner ends meanwhile, it begins anew with the next one.  Raises
-        AlreadyExists, unless `overwrite`; IsADirectory, Invalid, InUse for what can't be replaced;
-        NoSpace, Corrupt."""
+        `copied` and `compacted` follow the bytes, `verified` the rows: called with how many are
+        done, and how many there are.  If the owner ends meanwhile, it begins anew with the next
+        one.  Raises AlreadyExists, unless `overwrite`; IsADirectory, Invalid, InUse for what can't
+        be replaced; NoSpace, Corrupt."""
         place = BackupPlace(self.path, Path(os.fsdecode(destination)), overwrite=overwrite)
         for attempt in range(_BACKUP_ATTEMPTS):
             try:
                 with contextlib.closing(self.image()) as image:
-                    return place.fill(image, compact=compact, copied=copied, verified=verified)
+                    return place.fill(
+                        image, compact=compact, copied=copied, compacted=compacted,
+                        verified=verified,
+                    )  # fmt: skip
             except ConnectionLost:
                 if attempt == _BACKUP_ATTEMPTS - 1:
                     raise

@@ -17,6 +17,7 @@ import pytest
 import sqlfs as api
 from sqlfs.errors import AlreadyExists, NoSpace
 from sqlfs.maintenance import check_file
+from sqlfs.store import compacting
 from sqlfs.volume import VolumeFile
 from sqlfs.volume.files import FileSystem
 from tests.cli.conftest import PASSPHRASE
@@ -42,6 +43,7 @@ def file(tmp_path: Path) -> Path:
         with store.mount("main") as files:
             for number in range(12):
                 files.write_bytes(f"/{number}", random.Random(number).randbytes(MIB // 4))
+            files.sync()
             for number in range(0, 12, 2):
                 files.remove(f"/{number}")
     return path
@@ -183,7 +185,8 @@ def test_its_mode_is_what_cp_would_give_it(file: Path, place: Path) -> None:
     assert stat.S_IMODE(place.stat().st_mode) == 0o640
 
 
-def test_from_python(file: Path, place: Path) -> None:
+def test_from_python(file: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compacting, "_STEPS", 1)
     done: list[tuple[int, int]] = []
     with api.open(file) as store:
         made = store.backup(place, copied=lambda *step: done.append(step))
@@ -191,8 +194,25 @@ def test_from_python(file: Path, place: Path) -> None:
         assert done[-1] == (made.bytes, made.bytes)
         with pytest.raises(AlreadyExists):
             store.backup(place)
-        store.backup(place, overwrite=True, compact=True)
+        done.clear()
+        store.backup(place, overwrite=True, compact=True, compacted=lambda *step: done.append(step))
+        assert done
+        assert all(0 <= written <= made.bytes == total for written, total in done)
     assert tree(place) == tree(file)
+
+
+def test_compacting_can_be_interrupted(
+    file: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compacting, "_STEPS", 1)
+
+    def interrupt(_written: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with api.open(file) as store:
+        with pytest.raises(KeyboardInterrupt):
+            store.backup(place, compact=True, compacted=interrupt)
+        assert left(place) == []
 
 
 def test_a_bar_at_a_terminal(file: Path, place: Path) -> None:
