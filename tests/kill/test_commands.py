@@ -61,6 +61,7 @@ COMMANDS = {
     "rm": ("rm", "-r", "{file}", "/other"),
     "check": ("check", "--deep", "{file}"),
     "get": ("get", "-r", "{file}", "/other", "{place}"),
+    "backup": ("backup", "--compact", "{file}", "{place}.sqlite"),
 }
 
 
