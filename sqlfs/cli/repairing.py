@@ -119,15 +119,18 @@ def _agreed(path: Path, arguments: argparse.Namespace) -> bool:
 
 def _backup(path: Path) -> Path:
     """A plain copy beside the file, which nobody has open now."""
-    number = 1
-    while (copy := path.with_name(f"{path.name}.before-repair-{number}")).exists():
-        number += 1
+    copy = None
     try:
+        number = 1
+        while (wanted := path.with_name(f"{path.name}.before-repair-{number}")).exists():
+            number += 1
+        copy = wanted
         shutil.copy2(path, copy)
         with copy.open("rb") as stream:
             os.fsync(stream.fileno())
     except OSError as error:
-        copy.unlink(missing_ok=True)
+        if copy is not None:
+            copy.unlink(missing_ok=True)
         raise SqlfsError(
             f"no copy of {path} could be made ({error.strerror}), and nothing was changed;"
             " --no-backup goes on without one",

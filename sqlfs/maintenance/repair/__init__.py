@@ -95,7 +95,7 @@ def repair_file(
         done, remaining = [], found
         if found:
             with file.db.writing():
-                done = _repair(file, found, deep=deep)
+                done = _repair(Mending(file, progress), found, deep=deep)
                 remaining = [*refused, *check_unlocked(file, deep=deep, progress=progress)]
         if apply and done:
             file.durable()
@@ -120,8 +120,7 @@ def _unlock(file: VolumeFile, passphrases: Mapping[str, bytes]) -> tuple[list[st
     return locked, refused
 
 
-def _repair(file: VolumeFile, found: list[Finding], *, deep: bool) -> list[Finding]:
-    mending = Mending(file)
+def _repair(mending: Mending, found: list[Finding], *, deep: bool) -> list[Finding]:
     mend_indices(mending, deep=deep)
     NodeRows(mending).run()
     EdgeRows(mending).run()

@@ -8,7 +8,6 @@ from typing import Final
 from sqlfs.chunks import Reference
 from sqlfs.errors import Corrupt
 from sqlfs.limits import MANIFEST_FANOUT, MANIFEST_LEVEL_MAX
-from sqlfs.maintenance.pace import Pace
 from sqlfs.maintenance.references import References
 from sqlfs.maintenance.repair.lost import LostAndFound
 from sqlfs.maintenance.repair.mending import Home, Mending
@@ -53,7 +52,6 @@ class Content:
         self._deep = deep
         self._pool = homes[0].volume.pool
         self._domain = homes[0].volume.domain
-        self._pace = Pace(mending.file)
 
     def run(self) -> None:
         references = self._counted()
@@ -70,7 +68,7 @@ class Content:
     def _counted(self) -> References:
         references = References([home.volume.pool for home in self._homes])
         for home in self._homes:
-            for _ in VolumeCheck(home.volume, references, self._pace).run():
+            for _ in VolumeCheck(home.volume, references, self._mending.pace).run():
                 pass  # of rows everything is known
         return references
 

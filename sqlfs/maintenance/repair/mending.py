@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from sqlfs.maintenance.findings import Finding
+from sqlfs.maintenance.findings import Finding, Progress
 from sqlfs.maintenance.idset import IdSet
+from sqlfs.maintenance.pace import Pace
 from sqlfs.volume import VolumeFile
 from sqlfs.volume.opened import OpenVolume
 
@@ -39,8 +40,9 @@ class Home:
 class Mending:
     """Runs in one transaction of a file that nobody else uses."""
 
-    def __init__(self, file: VolumeFile) -> None:
+    def __init__(self, file: VolumeFile, progress: Progress | None = None) -> None:
         self.file = file
+        self.pace = Pace(file, progress)
         self.db = file.db
         self.homes = [Home(volume) for volume in file.work.volumes()]
         judged = {home.volume.info.id for home in self.homes}
@@ -79,9 +81,11 @@ class Mending:
     def rows(self, statement: str) -> Iterator[Row]:
         """All rows of a statement that pages by a number; they may be changed meanwhile."""
         first = _FIRST_ID
+        self.pace.begin(statement.replace("_", " "), 0)
         while True:
             page = self.db.raw_rows(statement, first, _PAGE)
             yield from page
+            self.pace.advance(len(page))
             if len(page) < _PAGE or page[-1][0] == _LAST_ID:
                 return
             first = page[-1][0] + 1
