@@ -247,9 +247,10 @@ class OpenVolume:
             raise QuotaExceeded(f"volume {self.info.name!r} may hold {limit}, and no more")
 
     def count(self, *, nodes: int = 0, size: int = 0) -> None:
-        """Add to the counters."""
+        """Add to the counters.  Wrong ones, as only a forger with the key stores, end at 0."""
         self.resized += size != 0
-        self.usage = VolumeUsage(self.usage.nodes + nodes, self.usage.bytes + size)
+        usage = self.usage
+        self.usage = VolumeUsage(max(0, usage.nodes + nodes), max(0, usage.bytes + size))
 
     # --- users of nodes ---
 

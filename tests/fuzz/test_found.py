@@ -13,6 +13,7 @@ from sqlfs.content.tree import find
 from sqlfs.crypto import Purpose
 from sqlfs.errors import Corrupt
 from sqlfs.store.lineage import Lineage
+from sqlfs.types import VolumeUsage
 from tests.format.volumes import CHUNK, VOLUME, Kind, create, noise, put
 
 
@@ -45,3 +46,13 @@ def test_a_generation_that_none_can_follow_is_no_sound_record() -> None:
     record = Lineage.first(None, bytes(32))
     assert Lineage.decode(record.encode()) == record
     assert Lineage.decode(replace(record, generation=2**64 - 1).encode()) is None
+
+
+def test_counters_below_what_is_there(tmp_path: Path) -> None:
+    with create(tmp_path / "volume.sqlite", Kind()) as file:
+        session = file.session(VOLUME)
+        put(session, b"file", (0, noise(CHUNK)))
+        session.opened_volume.usage = VolumeUsage(1, 1)
+        session.unlink(session.root, b"file")
+        session.sync()
+        assert session.opened_volume.usage == VolumeUsage(0, 0)
