@@ -91,7 +91,7 @@ class Contest(Generic[Root]):
                 workload.prepare(use.root)
         if workload.cold:
             subject.forget(folder)
-            drop_caches()
+            drop_caches(folder)
         with subject.use(folder) as use:
             if workload.warm:
                 workload.run(use.root, number)

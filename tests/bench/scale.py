@@ -56,7 +56,7 @@ QUICK = Growth(
 @contextmanager
 def _used(place: Path) -> Iterator[MountedUse]:
     """A new mount with cold caches, whose peak counts from the start."""
-    drop_caches()
+    drop_caches(place)
     with Sqlfs().use(place) as use:
         use.start()
         yield use

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -71,8 +72,12 @@ def may_drop_caches() -> bool:
     return os.access(DROP_CACHES, os.W_OK)
 
 
-def drop_caches() -> None:
-    """Have the kernel drop all that it can read again, if this process may ask for that."""
+def drop_caches(folder: Path) -> None:
+    """Have the kernel drop all that it can read again, if this process may ask for that.
+
+    What is not yet written can't be dropped: so the file system of `folder` is synced first, and
+    others, whose writing is nobody's business here, are not.
+    """
     if may_drop_caches():
-        os.sync()
+        subprocess.run(["sync", "--file-system", folder], check=True)
         DROP_CACHES.write_text("3")

@@ -82,7 +82,7 @@ def test_growth_is_measured(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(scale, "drop_caches", lambda: None)
+    monkeypatch.setattr(scale, "drop_caches", lambda _: None)
     # Many files in one directory grow by the same code.
     curves = [title for title in scale.CURVES if "one directory" not in title]
     scale.run(tmp_path, replace(scale.QUICK, files=(20,), sample=10), curves)
