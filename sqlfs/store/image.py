@@ -81,9 +81,9 @@ class Image:
 
     def _read(self, first: int, count: int) -> bytearray:
         size = self._page_size
-        piece = bytearray(count * size)
-        found = os.pread(self._fd, count * size, (first - 1) * size)
-        piece[: len(found)] = found
+        piece = _read_at(self._fd, count * size, (first - 1) * size)
+        if not (self._logged or self._is_aside):
+            return piece
         for page in range(first, first + count):
             elsewhere = self._page(page)
             if elsewhere is not None:
@@ -91,17 +91,13 @@ class Image:
                 piece[at : at + size] = elsewhere
         return piece
 
-    def _page(self, page: int) -> bytes | None:
+    def _page(self, page: int) -> bytearray | None:
         """A page that the file has not, or no longer, as it is wanted."""
         if self._has_aside(page):
             assert self._aside is not None
-            return self._at(self._aside.fileno(), (page - 1) * self._page_size)
+            return _read_at(self._aside.fileno(), self._page_size, (page - 1) * self._page_size)
         place = self._logged.get(page)
-        return None if place is None else self._at(self._log_fd, place)
-
-    def _at(self, fd: int, place: int) -> bytes:
-        # Pages that were never written may lie behind the file's end.
-        return os.pread(fd, self._page_size, place).ljust(self._page_size, b"\0")
+        return None if place is None else _read_at(self._log_fd, self._page_size, place)
 
     # --- setting aside ---
 
@@ -147,7 +143,7 @@ class Image:
         size = self._page_size
         content = self._page(page)
         if content is None:
-            content = self._at(self._fd, (page - 1) * size)
+            content = _read_at(self._fd, size, (page - 1) * size)
         if os.pwrite(self._aside.fileno(), content, (page - 1) * size) < size:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._is_aside[page >> 3] |= 1 << (page & 7)
@@ -243,6 +239,16 @@ class Images:
                 ConnectionLost(f"{self._db.path} was closed by process {os.getpid()}; try again")
             )
         self._images = []
+
+
+def _read_at(fd: int, size: int, place: int) -> bytearray:
+    """Zeros for what lies behind the end: pages there were never written.  Raises OSError."""
+    content = bytearray(size)
+    view, done = memoryview(content), 0
+    # A read that meets a bad sector ends before it; the next one fails.
+    while done < size and (count := os.preadv(fd, [view[done:]], place + done)):
+        done += count
+    return content
 
 
 def _disown(piece: bytearray, at: int, path: Path) -> None:

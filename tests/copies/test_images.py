@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import threading
@@ -222,6 +223,27 @@ def test_an_error_in_setting_aside_costs_the_image_alone(
         source.read()
     assert other.read() == b""
     assert len(content) == other.size
+
+
+def test_a_bad_sector_is_an_error(
+    file: VolumeFile, files: FileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel gives what lies before it, and then the error."""
+    change(files, random.Random(8))
+    file.checkpoint()
+    bad = 3 * PAGE_BYTES + 512
+    source = file.image()
+
+    def preadv(fd: int, buffers: list[memoryview], place: int) -> int:
+        if place >= bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        content = os.pread(fd, min(len(buffers[0]), bad - place), place)
+        buffers[0][: len(content)] = content
+        return len(content)
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    with pytest.raises(InputOutput, match="can't be read"):
+        whole(source)
 
 
 def test_an_image_that_nobody_reads_is_given_up(
