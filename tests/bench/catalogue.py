@@ -21,14 +21,14 @@ BY_NAME_ONLY = frozenset({PlainSqlfs.name})
 
 
 def subjects(cache: Path) -> dict[str, Subject[Path]]:
-    """Peers from PyPI are installed, and peers with a memory of their own remember, in `cache`."""
+    """Peers from PyPI are installed in `cache`."""
     venv = cache / "venv"
     listed: tuple[Subject[Path], ...] = (
         Sqlfs(),
         PlainSqlfs(),
         peers.Gocryptfs(),
         peers.Securefs(),
-        peers.CryFS(cache),
+        peers.CryFS(),
         peers.Fuse2fs(),
         peers.Aloelite(venv),
         peers.JuiceFS(venv),
