@@ -15,6 +15,7 @@ from sqlfs.crypto import KdfParameters
 from sqlfs.maintenance import check_file
 from sqlfs.types import AttributeChanges, Attributes, Caller
 from sqlfs.volume import Session, VolumeFile
+from tests.format.tampering import stored
 
 CHUNK = 4096
 CHEAP = KdfParameters(64, 1, 1)
@@ -54,6 +55,16 @@ def opened(path: Path, kind: Kind) -> Iterator[tuple[VolumeFile, Session]]:
     """The file, and its volume unlocked."""
     with VolumeFile.open(path, background=False) as file:
         yield file, file.session(VOLUME, passphrase=kind.passphrase)
+
+
+def row_of(path: Path, kind: Kind, chunk: bytes) -> int:
+    """The row of the chunk with these bytes, in a closed file: chunks are stored as they come from
+    those who seal them, in any order."""
+    with opened(path, kind) as (_, session):
+        digest = session.opened_volume.sealer.chunk_id(chunk)
+    (row,) = stored(path, "SELECT id FROM chunk WHERE digest = :digest", digest=digest)
+    found: int = row["id"]
+    return found
 
 
 def findings(file: VolumeFile) -> set[str]:

@@ -14,18 +14,13 @@ from sqlfs.maintenance import Finding, check_file
 from sqlfs.types import AttributeChanges
 from sqlfs.volume import Session, VolumeFile
 from tests.format.tampering import flip, spoil, stored, tamper, thin_out
-from tests.format.volumes import CHUNK, ME, VOLUME, Kind, create, noise, opened, put
+from tests.format.volumes import CHUNK, ME, VOLUME, Kind, create, noise, opened, put, row_of
 
 SLOTS = 2 * 128 + 3
 
 
 def slot(number: int) -> bytes:
     return number.to_bytes(4, "big") + noise(CHUNK - 4)
-
-
-def row_of(path: Path, number: int) -> int:
-    """The row of the chunk with these bytes: chunks are stored in the order of their slots."""
-    return [row["id"] for row in stored(path, "SELECT id FROM chunk ORDER BY id")][number]
 
 
 @pytest.fixture
@@ -47,7 +42,7 @@ def messages(path: Path, kind: Kind, *, deep: bool = True) -> list[str]:
 def test_a_damaged_chunk_is_named_by_every_file_and_place(
     path: Path, kind: Kind, node: int
 ) -> None:
-    flip(path, "chunk_data", "id", row_of(path, 200))
+    flip(path, "chunk_data", "id", row_of(path, kind, slot(200)))
     assert messages(path, kind, deep=False) == []
     with opened(path, kind) as (file, _):
         found = check_file(file, deep=True)
@@ -64,7 +59,7 @@ def test_a_missing_chunk_is_found_without_reading_content(
     path: Path, kind: Kind, node: int
 ) -> None:
     assert node
-    row = row_of(path, 130)
+    row = row_of(path, kind, slot(130))
     tamper(path, f"DELETE FROM chunk WHERE id = {row}")
     tamper(path, f"DELETE FROM chunk_data WHERE id = {row}")
     told = messages(path, kind, deep=False)

@@ -14,7 +14,7 @@ from sqlfs.types import VolumeInfo
 from sqlfs.volume import VolumeFile
 from tests.format.tampering import flip, spoil, stored, tamper, thin_out
 from tests.format.test_checks import STRUCTURE, UNDER_SEAL, Case, ids, named
-from tests.format.volumes import CHUNK, ME, VOLUME, Kind, create, noise, opened, put
+from tests.format.volumes import CHUNK, ME, VOLUME, Kind, create, noise, opened, put, row_of
 from tests.fuzz.trees import Tree, look, wrong
 
 __all__ = ["ids"]  # a fixture
@@ -221,8 +221,8 @@ def test_pieces_whose_data_changed_places(path: Path, kind: Kind, tree: dict[byt
 
 
 def test_damaged_content_is_kept_and_named(path: Path, kind: Kind, tree: dict[bytes, int]) -> None:
-    (row,) = stored(path, "SELECT id FROM chunk ORDER BY id LIMIT 1 OFFSET 200")
-    flip(path, "chunk_data", "id", row["id"])
+    damaged = slots()[200 * CHUNK : 201 * CHUNK]
+    flip(path, "chunk_data", "id", row_of(path, kind, damaged))
     done = repair_file(path, unlock, deep=True, apply=True)
     assert done.done == []  # the digest leaves content out
     (finding,) = done.remaining

@@ -9,7 +9,17 @@ import pytest
 
 from sqlfs.maintenance.scrub import Scrub
 from tests.format.tampering import flip, stored
-from tests.format.volumes import CHUNK, VOLUME, Kind, content, create, noise, opened, put
+from tests.format.volumes import (
+    CHUNK,
+    VOLUME,
+    Kind,
+    content,
+    create,
+    noise,
+    opened,
+    put,
+    row_of,
+)
 
 FILES = 20
 
@@ -41,7 +51,8 @@ def test_a_sound_file(path: Path, kind: Kind, rows: list[int]) -> None:
 def test_damage_is_told_with_its_place(
     path: Path, kind: Kind, rows: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
-    flip(path, "chunk_data", "id", rows[3])
+    assert rows
+    flip(path, "chunk_data", "id", row_of(path, kind, noise(603)))
     with opened(path, kind) as (file, session):
         scrub = Scrub(file)
         caplog.clear()

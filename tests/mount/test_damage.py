@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.format.tampering import flip, stored
+from tests.format.volumes import Kind, row_of
 from tests.mount.mounting import Mount
 
 CHUNK = 256 * 1024
@@ -27,8 +28,8 @@ def damaged(mounted: Mount) -> Iterator[Mount]:
     (mounted / "folder/file").write_bytes(CONTENT)
     (mounted / "other").write_bytes(CONTENT[::-1])
     mounted.unmount()
-    (row,) = stored(mounted.file, "SELECT id FROM chunk ORDER BY id LIMIT 1 OFFSET 2")
-    flip(mounted.file, "chunk_data", "id", row["id"])
+    row = row_of(mounted.file, Kind(), CONTENT[DAMAGED.start : DAMAGED.stop])
+    flip(mounted.file, "chunk_data", "id", row)
     mounted.start()
     yield mounted
     mounted.unmount()
