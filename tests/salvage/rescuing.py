@@ -44,13 +44,20 @@ def is_lost(path: bytes) -> bool:
     return path.startswith(LOST)
 
 
+class SmallDestination(Destination):
+    """Room for what specimens hold, and not for what was forged to be without end."""
+
+    def free_bytes(self) -> int:
+        return 64 << 20
+
+
 def rescue(path: Path, to: Path, passphrase: bytes | None, volume: str | None = None) -> Rescued:
     losses: list[Loss] = []
     with Wreck(path) as wreck:
         found = find_volumes(wreck)
         traces = found[0] if volume is None else next(it for it in found if it.name == volume)
         opened = unlock(wreck.finds, traces, passphrase)
-        recovered = Rescue(wreck, opened, Destination(to), losses.append).run()
+        recovered = Rescue(wreck, opened, SmallDestination(to), losses.append).run()
         return Rescued(look(to, losses), recovered, losses, wreck.notices)
 
 

@@ -30,6 +30,8 @@ class Pieces:
         self._wreck = wreck
         self._volume = volume
         self._all_claimed = False  # whether pieces without a digest were asked for theirs
+        # Manifests that were gone through for nothing: a forged one may lead to them without end.
+        self._hopeless: set[Reference] = set()
 
     def stretches(self, root: Reference, first: int = 0) -> Iterator[Stretch]:
         """What lies beneath a reference, in order; holes are left out."""
@@ -45,9 +47,14 @@ class Pieces:
         except SqlfsError as error:
             yield Stretch(first, width * MANIFEST_FANOUT, None, error.message)
             return
+        is_hopeless = True
         for slot, entry in enumerate(entries):
             if entry is not None:
-                yield from self.stretches(entry, first + slot * width)
+                for stretch in self.stretches(entry, first + slot * width):
+                    is_hopeless = is_hopeless and stretch.data is None
+                    yield stretch
+        if is_hopeless:
+            self._hopeless.add(root)
 
     def chunk_size(self, root: Reference) -> int | None:
         """What a file tells of the chunk size: that of a chunk which is not the last one."""
@@ -59,8 +66,8 @@ class Pieces:
             return None
         if root.level == 1:
             return next((entry.length for entry in entries[:-1] if entry is not None), None)
-        told = (self.chunk_size(entry) for entry in entries if entry is not None)
-        return next((size for size in told if size is not None), None)
+        first = next((entry for entry in entries if entry is not None), None)
+        return None if first is None else self.chunk_size(first)
 
     def _chunk(self, reference: Reference) -> bytes:
         plain = self._open(Purpose.CHUNK, reference, f"chunk {reference.digest.hex()[:16]}")
@@ -70,6 +77,8 @@ class Pieces:
 
     def _entries(self, reference: Reference) -> Entries:
         what = f"manifest {reference.digest.hex()[:16]}"
+        if reference in self._hopeless:
+            raise Corrupt(f"nothing beneath {what} can be read")
         body = self._open(Purpose.MANIFEST, reference, what)
         entries = decode_manifest(body, reference.level, what)
         if sum(entry.length for entry in entries if entry is not None) != reference.length:

@@ -101,8 +101,9 @@ class Destination:
         def going_on(what: str) -> Iterator[None]:
             try:
                 yield
-            except OSError as error:  # "no space" is said of xattrs alone
-                failed.append(f"its {what} can't be kept there: {error.strerror}")
+            except (OSError, OverflowError, ValueError) as error:
+                # "No space" is said of xattrs alone, and is the end of nothing.
+                failed.append(f"its {what} can't be kept there: {_reason(error)}")
 
         if os.geteuid() == 0:
             with going_on("owner"):
@@ -132,5 +133,9 @@ class Destination:
         except (OSError, OverflowError, ValueError) as error:
             number = error.errno if isinstance(error, OSError) else errno.EINVAL
             kind = NoSpace if number in _FULL else SqlfsError
-            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            raise kind(f"{os.fsdecode(self._local(path))!r}: {reason}", errno_=number) from error
+            what = repr(os.fsdecode(self._local(path)))
+            raise kind(f"{what}: {_reason(error)}", errno_=number) from error
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
