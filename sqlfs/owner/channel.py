@@ -95,6 +95,10 @@ class Channel:
         channel = self._connect(self._place, self._path, self._file_uid)
         if channel is None:
             raise ConnectionLost(self._gone())
+        if channel.owner != self.owner:
+            # The next owner listens there already: whoever wants that one looks for it anew.
+            channel.close()
+            raise ConnectionLost(self._gone())
         return channel
 
     def _greet(self) -> Greeting:

@@ -79,8 +79,8 @@ class Mounts:
         self._ids = IdSource(database, "mount")
         self._live: dict[SessionBase, _Live] = {}
         self._awaited: dict[int, _Awaited] = {}  # by volume
-        # Last applied verbs of clients' sessions that ended here: one that was let go for being
-        # slow comes back.
+        # Last applied verbs of clients' sessions that ended here, or were awaited for too long: one
+        # that was slow comes back.
         self._ended: OrderedDict[int, int] = OrderedDict()
 
     @property
@@ -143,12 +143,15 @@ class Mounts:
             return
         self.arrived(session)
         if live.row.is_clients and session.id:
-            self._ended[session.id] = session.applied
-            if len(self._ended) > _ENDED_MAX:
-                self._ended.popitem(last=False)
+            self._note_ended(session.id, session.applied)
         if live.info.id and not self._db.read_only and self._db.failure is None:
             with self._db.writing():
                 self._db.write("mount_delete", live.info.id)
+
+    def _note_ended(self, id_: int, applied: int) -> None:
+        self._ended[id_] = applied
+        if len(self._ended) > _ENDED_MAX:
+            self._ended.popitem(last=False)
 
     def leave_clients(self) -> list[DirectSession]:
         """The owner ends in good order: its clients' sessions are given up, their rows stay.
@@ -224,6 +227,7 @@ class Mounts:
                 if claimed or (now < awaited.until and _lives(row.pid)):
                     continue
                 del awaited.rows[id_]
+                self._note_ended(id_, row.applied)
                 with self._db.writing():
                     self._db.write("mount_delete", id_)
             if not awaited.rows:

@@ -247,7 +247,7 @@ class TestOtherUsers:
         with sqlfs.open(path, create=True) as store:
             place = socket_of(path)
             store.create_volume("secret", "secret")
-        with _listening_as(NOBODY, place), sqlfs.open(path) as store:
+        with listening_as(NOBODY, place), sqlfs.open(path) as store:
             assert store.is_owner
             with sqlfs.open(path) as second:
                 assert second.owner_pid == os.getpid()
@@ -269,7 +269,7 @@ class TestOtherUsers:
             published = publish(status.st_dev, status.st_ino)
             return published and published[1]
 
-        with _listening_as(NOBODY, shared / name):
+        with listening_as(NOBODY, shared / name):
             assert as_user(SOMEBODY, listen) == str(runtime / "sqlfs" / name)
 
     def test_can_not_have_prepared_the_folder(
@@ -302,7 +302,7 @@ def _published_in() -> Path | None:
 
 
 @contextlib.contextmanager
-def _listening_as(uid: int, place: Path) -> Iterator[None]:
+def listening_as(uid: int, place: Path) -> Iterator[None]:
     """While another user listens at `place`, and greets whoever comes."""
     ready, told = os.pipe()
     child = os.fork()
