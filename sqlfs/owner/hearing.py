@@ -15,10 +15,10 @@ from sqlfs.owner.frames import send
 from sqlfs.owner.verbs import CHANGES, CHANGES_MAX
 from sqlfs.types import Change
 
-# Whoever changed something is held up by a listener; by one that is hung, once.
+# Whoever changed something is held up by a listener; by one that is hung, once.  By one whose own
+# verb waits for something here meanwhile, and whose kernel may wait for that, each time.
 HEARD_S_MAX: Final = 1.0
-# By one whose own verb waits for something here meanwhile, and whose kernel may wait for that.
-HEARD_WHILE_BUSY_S_MAX: Final = 0.05
+_LOOK_S: Final = 0.05  # between two looks whether it still waits for something here
 
 _TIMEVAL = struct.Struct("@ll")
 
@@ -33,7 +33,8 @@ class Hearing:
 
     The client's kernel may hold a lock for a verb of its own until that is answered, and need
     the same lock to forget.  So a client is told, but not waited for, while its own session is
-    telling others: each would wait for the other.
+    telling others: each would wait for the other.  But no file is opened for it before it has
+    caught up (:meth:`catch_up`): what others closed before, it finds.
     """
 
     def __init__(
@@ -90,15 +91,20 @@ class Hearing:
         begun = time.monotonic()
         with self._state:
             while not self._ended and self._heard < number and not self._tellings:
-                waited = time.monotonic() - begun
+                left = HEARD_S_MAX - (time.monotonic() - begun)
                 busy = self._is_busy()
-                if busy and waited >= HEARD_WHILE_BUSY_S_MAX:
+                if left <= 0:
+                    if not busy:
+                        log.info("a client did not hear of changes in time; its session ends")
+                        self.end()
                     return
-                if waited >= HEARD_S_MAX:
-                    log.info("a client did not hear of changes in time; its session ends")
-                    self.end()
-                    return
-                self._state.wait(HEARD_WHILE_BUSY_S_MAX if busy else HEARD_S_MAX - waited)
+                self._state.wait(min(left, _LOOK_S) if busy else left)
+
+    def catch_up(self) -> None:
+        """Return when the client has heard all that it was told, if that was not waited for."""
+        with self._state:
+            sent = self._sent
+            self._state.wait_for(lambda: self._heard >= sent or self._ended, HEARD_S_MAX)
 
     def own_telling(self, begins: bool) -> None:
         """A verb of the session itself begins, or ends, to tell others."""

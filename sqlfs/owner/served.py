@@ -95,6 +95,9 @@ class Served:
         """Perform a verb that changes something, and is `number` of its session unless that is 0.
         Raises Malformed for one that was done already."""
         session = self.session
+        if verb.__name__ == "open":
+            for hearing in tuple(self._hearings):
+                hearing.catch_up()
         if number and number <= session.applied:
             raise Malformed(f"verb {number} once more")
         with self._lock:

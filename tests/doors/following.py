@@ -27,7 +27,9 @@ def stop_at(where: str) -> None:
     again = opening._again
 
     def stop_and_ask(path: Path, read_only: bool, may_own: bool) -> Backend | None:
-        stop()
+        if opening._again is stop_and_ask:
+            opening._again = again  # once
+            stop()
         return again(path, read_only, may_own)
 
     class Stopping(opening.DirectBackend):

@@ -220,13 +220,37 @@ class TestHearing:
         assert not line.hung_up
 
     def test_who_is_held_up_here_is_not_taken_for_hung(
-        self, ends: tuple[socket.socket, socket.socket]
+        self, ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ours, _ = ends
         line = self.Line()
         line.busy = True
+        monkeypatch.setattr(hearing, "HEARD_S_MAX", 0.1)
         begun(ours, line).tell([Change(ChangeKind.CONTENT, 1)])
         assert not line.hung_up
+
+    def test_who_was_not_waited_for_catches_up(
+        self, ends: tuple[socket.socket, socket.socket]
+    ) -> None:
+        ours, theirs = ends
+        teller = begun(ours, self.Line())
+        teller.catch_up()
+        teller.own_telling(True)
+        teller.tell([Change(ChangeKind.CONTENT, 1)])
+        teller.own_telling(False)
+        caught_up = threading.Event()
+
+        def catch_up() -> None:
+            teller.catch_up()
+            caught_up.set()
+
+        thread = threading.Thread(target=catch_up)
+        thread.start()
+        receive(theirs)
+        assert not caught_up.is_set()
+        teller.heard()
+        thread.join(DEADLINE_S)
+        assert caught_up.is_set()
 
     def test_who_takes_nothing_holds_up_nobody_for_long(
         self, ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
