@@ -76,7 +76,13 @@ class WriteLease:
     def is_wanted(self) -> bool:
         """Whether somebody waits to open the file.  One whom the kernel has let in, for that it
         took too long, waits no more: the lease is lost."""
-        if not self.held or fcntl.fcntl(self._fd, fcntl.F_GETLEASE) == fcntl.F_WRLCK:
+        try:
+            if not self.held or fcntl.fcntl(self._fd, fcntl.F_GETLEASE) == fcntl.F_WRLCK:
+                return False
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                raise
+            self.held = False  # the file is closed, and a signal that was sent before came late
             return False
         now = time.monotonic()
         if self._wanted_since is None:

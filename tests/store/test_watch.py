@@ -100,6 +100,17 @@ def test_a_lease_that_the_kernel_took_away_is_lost(
     assert watched.watch.hold(), "and can be had again"
 
 
+def test_a_signal_that_comes_when_the_file_is_closed_is_none(tmp_path: Path) -> None:
+    watched = Watched(tmp_path / "file")
+    assert watched.watch.hold()
+    os.close(watched.fd)
+    try:
+        assert not watched.watch.is_wanted()
+        assert not watched.watch.wanted
+    finally:
+        watched.watch.close()
+
+
 def test_without_leases_those_who_open_it_are_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
