@@ -16,6 +16,7 @@ class SqlfsError(OSError):
     """Root of the tree; ``errno`` is the class's own unless one is given."""
 
     default_errno = errno.EIO
+    told = False  # whether the log has it already: it is raised again and again
 
     def __init__(self, message: str, *, errno_: int | None = None) -> None:
         super().__init__(errno_ if errno_ is not None else self.default_errno, message)

@@ -22,7 +22,7 @@ def answer_for(error: Exception) -> int:
     """What the kernel is told.  EIO alone says too little: the log says the rest."""
     if isinstance(error, SqlfsError):
         code = error.errno or errno.EIO
-        if code == errno.EIO:
+        if code == errno.EIO and not error.told:
             log.error("%s", error.message)
         return code
     if isinstance(error, Fault):

@@ -181,7 +181,7 @@ class Database(Rows):
         again.  Raises InputOutput then."""
         with self.lock:
             if self._parted and self.failure is not None:
-                raise InputOutput(self.failure)
+                raise self.refusal()
             if self.read_only or self.failure is not None or self._parted or self.closed:
                 return
             why = self._place.parted()
@@ -201,7 +201,7 @@ class Database(Rows):
         try:
             self._connection.execute(self._statements["begin"])
         except apsw.Error as error:
-            raise translated(error, self.path) from error
+            raise self._abandon(translated(error, self.path)) from error
         self._in_transaction = True
         self._log_is_copied = False
         self.room.begun()
@@ -224,7 +224,9 @@ class Database(Rows):
 
     def refusal(self) -> SqlfsError:
         """What everybody is told once writing has ended."""
-        return self._failed_with(self.failure or f"{self.path} can't be written")
+        error = self._failed_with(self.failure or f"{self.path} can't be written")
+        error.told = True
+        return error
 
     def broken(self, what: str, error: OSError) -> SqlfsError:
         """End writing, for the file system below failed."""
@@ -245,6 +247,7 @@ class Database(Rows):
             if isinstance(error, NoSpace | ReadOnly):
                 self._failed_with = type(error)
             log.error("%s", self.failure)
+            error.told = True
         self._roll_back()
         return error
 

@@ -44,6 +44,7 @@ class Committer:
         self._mounts = mounts
         self._wake = threading.Event()
         self._closing = False
+        self._said = ""  # what was logged last; it may go on for long
         self._dirty_since: float | None = None
         self._last_change = time.monotonic()
         self._deferred_since: float | None = None
@@ -76,7 +77,9 @@ class Committer:
             try:
                 pause = self._step()
             except SqlfsError as error:
-                log.error("%s", error)
+                if not error.told and error.message != self._said:
+                    self._said = error.message
+                    log.error("%s", error)
                 pause = COMMIT_AGE_S_MAX
             except Exception:
                 log.exception("the committing thread met a defect")
