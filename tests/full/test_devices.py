@@ -115,8 +115,8 @@ def test_what_was_durable_outlives_the_device(
     with raises(errno.EIO):
         store(mount / "lost too", b"nor this")
     wait_until(lambda: bool(told(mount)), "the log tells of it")
-    # What is in memory reads on.
-    assert (mount / "file 1").read_bytes() == held["file 1"]
+    if fault is Device.turn_read_only:
+        assert (mount / "file 1").read_bytes() == held["file 1"]
     run("umount", mount.directory)
     mount.wait_ended()
     assert len(told(mount)) == 1, "it was told once"
