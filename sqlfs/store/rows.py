@@ -71,9 +71,12 @@ class Rows:
     def page_counts(self) -> tuple[int, int]:
         """Pages of the file, and those of them that are free, as the open transaction sees it."""
         with self.lock:
-            return int(self._connection.pragma("page_count")), int(
-                self._connection.pragma("freelist_count")
-            )
+            try:
+                return int(self._connection.pragma("page_count")), int(
+                    self._connection.pragma("freelist_count")
+                )
+            except apsw.Error as error:
+                raise translated(error, self.path) from error
 
     def release_memory(self) -> None:
         with self.lock:
