@@ -11,6 +11,7 @@ from typing import Final
 
 from fuse_driver.inodes import Inodes
 from fuse_driver.kernel.device import Device, forgets_names
+from fuse_driver.kernel.looks import Looks
 from sqlfs.types import Change, ChangeKind
 
 log = logging.getLogger(__name__)
@@ -29,9 +30,10 @@ class Invalidator:
     on the thread that answers, nor with a lock held that a handler could want.
     """
 
-    def __init__(self, device: Device, inodes: Inodes) -> None:
+    def __init__(self, device: Device, inodes: Inodes, looks: Looks) -> None:
         self._device = device
         self._inodes = inodes
+        self._looks = looks
         self._state = threading.Condition()
         self._calls = 0  # guarded by _state
         self._closed = False  # guarded by _state
@@ -39,8 +41,15 @@ class Invalidator:
     def __call__(self, changes: Sequence[Change]) -> None:
         with self._call() as is_open:
             if is_open:
+                begun = self._looks.begun
                 for change in changes:
                     self._forget(change)
+                if self._looks.answered < begun:
+                    # What is being answered may be older than the change, and of a node that the
+                    # kernel does not know yet: then there was nothing to forget.
+                    self._looks.wait_answered(begun)
+                    for change in changes:
+                        self._forget(change)
 
     @contextmanager
     def _call(self) -> Iterator[bool]:

@@ -84,8 +84,8 @@ class Mount:
         """
         self._take_signals()
         device = Device(attach(self._directory, self._attachment))
-        invalidator = Invalidator(device, self._operations.inodes)
         serving = Serving(device, handlers_of(self._operations))
+        invalidator = Invalidator(device, self._operations.inodes, serving.looks)
         # A daemon: nothing can wake it from its reading if the mount lives on, busy.
         threading.Thread(target=self._serve, args=[serving], name="sqlfs-fuse", daemon=True).start()
         try:

@@ -19,6 +19,7 @@ from fuse_driver.kernel.abi import (
 )
 from fuse_driver.kernel.device import Device
 from fuse_driver.kernel.errors import Fault, answer_for
+from fuse_driver.kernel.looks import Looks
 from fuse_driver.kernel.requests import Handler, Later, Request
 from sqlfs.limits import KIB, MIB
 
@@ -34,6 +35,9 @@ _BUFFER_BYTES: Final = WRITE_BYTES_MAX + _PAGE_BYTES
 # how many on it takes the device for congested.
 _BACKGROUND_MAX: Final = 64
 _BACKGROUND_CONGESTED: Final = 48
+
+# Their answers make nodes known to the kernel.
+_LOOKING: Final = frozenset({Opcode.LOOKUP, Opcode.READDIRPLUS})
 
 WANTED: Final = (
     Feature.ASYNC_READ
@@ -76,14 +80,21 @@ class Serving:
         self._handlers = {**handlers, Opcode.INIT: self._agree, Opcode.DESTROY: _say_nothing}
         self._turn = threading.Lock()  # held while a request is being handled
         self._ended = False  # guarded by _turn
+        self.looks = Looks()
 
     def run(self) -> None:
         """Answer until the mount is over."""
         buffer = bytearray(_BUFFER_BYTES)
         view = memoryview(buffer)
         while size := self._device.receive(buffer):
+            request = Request(view[:size])
             with self._turn:
-                self._answer(Request(view[:size]))
+                if request.opcode in _LOOKING:
+                    self.looks.begun += 1
+                    self._answer(request)
+                    self.looks.answered += 1
+                else:
+                    self._answer(request)
 
     def end(self) -> None:
         """Wait for the handler that runs, and refuse every later request."""
