@@ -14,4 +14,4 @@ from tests.power.volume import Volume
 @pytest.mark.parametrize("seed", seeds(1))
 def test_every_cut_of_a_mount(seed: int, fuse: None, disk_folder: Path, tmp_path: Path) -> None:  # noqa: ARG001
     volume = Volume(disk_folder, seed)
-    volume.sweep(MountedLife(volume.path, tmp_path), tmp_path, count=2, steps=60)
+    volume.sweep(MountedLife(volume.path, tmp_path), tmp_path, count=2, steps=36)

@@ -81,12 +81,12 @@ def lives(seed: int, path: Path, history: History, count: int, steps: int) -> It
 
 @pytest.mark.parametrize("seed", seeds(2))
 def test_every_cut_of_small_pages(seed: int, disk_folder: Path, tmp_path: Path) -> None:
-    sweep(seed, disk_folder / NAME, SMALL_PAGE_BYTES, tmp_path, count=2, steps=22)
+    sweep(seed, disk_folder / NAME, SMALL_PAGE_BYTES, tmp_path, count=2, steps=14)
 
 
 @pytest.mark.parametrize("seed", seeds(1, first=1001))
 def test_every_cut_of_default_pages(seed: int, disk_folder: Path, tmp_path: Path) -> None:
-    sweep(seed, disk_folder / NAME, PAGE_BYTES_DEFAULT, tmp_path, count=2, steps=10)
+    sweep(seed, disk_folder / NAME, PAGE_BYTES_DEFAULT, tmp_path, count=2, steps=7)
 
 
 def sweep(seed: int, path: Path, page_size: int, keep: Path, count: int, steps: int) -> None:
