@@ -68,7 +68,7 @@ class Crowd:
         prepare(self._file)
         for mount in self._mounts:
             deaths_of(mount.directory).touch()
-            mount.expected = "before what was changed last was durable"
+            mount.expected = "the process that owned"
             mount.start()
         published = Published(self._published)
         for number in range(len(KINDS)):
