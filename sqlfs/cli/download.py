@@ -160,7 +160,19 @@ class Download:
     def _copy_xattrs(self, path: str, place: int | Path) -> None:
         for name in self._files.listxattr(path):
             if name.startswith(USER_XATTRS):
-                os.setxattr(place, name, self._files.getxattr(path, name))
+                value = self._files.getxattr(path, name)
+                with self._problems.noted():
+                    _set_xattr(path, name, value, place)
+
+
+def _set_xattr(path: str, name: str, value: bytes, place: int | Path) -> None:
+    try:
+        os.setxattr(place, name, value)
+    except OSError as error:
+        # Also ENOSPC, where it is larger than the file system keeps them.
+        raise SqlfsError(
+            f"{path!r} comes without its attribute {name!r}: {error.strerror}", errno_=error.errno
+        ) from error
 
 
 def _make_directory(local: Path) -> None:

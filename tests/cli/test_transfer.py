@@ -7,12 +7,14 @@ import errno
 import os
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import sqlfs as api
-from tests.cli.running import fail, sqlfs, succeed
+from tests.cli.running import ENVIRONMENT, fail, sqlfs, succeed
 
 
 def snapshot(top: Path) -> dict[str, tuple[object, ...]]:
@@ -200,6 +202,32 @@ def test_xattrs(shared_file: Path, tree: Path, tmp_path: Path) -> None:
     succeed("get", "-r", shared_file, "/tree", tmp_path / "out")
     assert os.getxattr(tmp_path / "out" / "note.txt", "user.colour") == b"blue\0"
     assert os.getxattr(tmp_path / "out" / "folder", "user.kind") == b"many"
+
+
+REFUSING = """
+import errno, os, sys
+from sqlfs.cli.main import main
+
+def refuse(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+os.setxattr = refuse
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_an_attribute_that_has_no_place_costs_itself_alone(file: Path, tmp_path: Path) -> None:
+    with api.open(file) as store, store.mount("main") as files:
+        for name in ("/a", "/b"):
+            files.write_bytes(name, b"content")
+            files.setxattr(name, "user.large", b"-" * 20_000)
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSING, "get", "-r", file, "/", tmp_path / "out"],
+        env=ENVIRONMENT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.count("without its attribute 'user.large'") == 2
+    assert (tmp_path / "out" / "b").read_bytes() == b"content"
 
 
 def test_the_volume_file_is_let_be(shared_file: Path, tree: Path, tmp_path: Path) -> None:
