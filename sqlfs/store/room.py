@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import apsw
 
 from sqlfs.errors import InputOutput, NoSpace
-from sqlfs.limits import KIB, MIB, RESERVE_BYTES
+from sqlfs.limits import KIB, LOG_BYTES_MAX, MIB, RESERVE_BYTES
 from sqlfs.store import ownership
 from sqlfs.store.io import DataSyncer, Syncer
 from sqlfs.store.log import log_path
@@ -39,6 +39,11 @@ _FILE_RESERVE_BYTES_MIN: Final = 512 * KIB
 _LOG_WORKING_BYTES: Final = 4 * MIB
 # Room is taken in steps, so that it is seldom asked for.
 _STEP_BYTES: Final = 4 * MIB
+# Asked for more than there is, a file system may allocate all it has before it refuses: what is
+# large is compared with what is free first.
+_LARGE_BYTES: Final = 64 * MIB
+# By so much no sound file grows from one checkpoint to the next: the log's bound is far lower.
+_GROWTH_BYTES_MAX: Final = 4 * LOG_BYTES_MAX
 # Below this a checkpoint leaves the file's reserve inside it, as free pages.
 _NEARLY_FULL_BYTES: Final = 256 * MIB
 # Of a row that is there for an instant only.
@@ -187,6 +192,8 @@ class Room:
             self._file_bytes = 0 if is_sparse else status.st_size
         if wanted <= self._file_bytes:
             return True
+        if wanted > os.fstat(self._db.fd).st_size + _GROWTH_BYTES_MAX:
+            return False  # its counts of pages are forged
         taken = self._take("main", self._db.fd, self._file_bytes, wanted, in_steps)
         self._file_bytes = max(taken, self._file_bytes)
         return taken >= wanted
@@ -194,6 +201,8 @@ class Room:
     def _take(self, which: str, fd: int, there: int, wanted: int, in_steps: bool) -> int:
         """Have `wanted` bytes allocated, or some more; returns how many are."""
         for end in (wanted + _STEP_BYTES, wanted) if in_steps else (wanted,):
+            if end - there > _LARGE_BYTES and end - there > self._outside():
+                continue
             try:
                 self._syncer.allocate(fd, which, there, end - there)
             except OSError as error:

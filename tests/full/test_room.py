@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from sqlfs.errors import NoSpace, ReadOnly
+from sqlfs.limits import LOG_BYTES_MAX
 from sqlfs.maintenance import check_file
+from sqlfs.store.io import DataSyncer
 from sqlfs.types import Caller
 from sqlfs.volume import VolumeFile
 from sqlfs.volume.direct import DirectSession
@@ -177,3 +179,26 @@ def test_too_full_for_the_reserve_opens_read_only(small_disk: Disk) -> None:
                 session.unlink(session.root, b"kept")
     small_disk.clear()
     check(path, {b"kept": b"content"})
+
+
+class Asking(DataSyncer):
+    """Remembers how much was asked for, and takes nothing."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def allocate(self, fd: int, which: str, offset: int, length: int) -> None:
+        del fd, which, offset
+        self.asked.append(length)
+
+
+def test_a_forged_count_of_pages_takes_no_room(tmp_path: Path) -> None:
+    path = tmp_path / "volume.sqlite"
+    VolumeFile.open(path, create=True).close()
+    header = bytearray(path.read_bytes())
+    header[36:40] = (2**31 + 5).to_bytes(4)  # free pages, which SQLite takes for less than none
+    path.write_bytes(header)
+    syncer = Asking()
+    with VolumeFile.open(path, background=False, syncer=syncer) as file:
+        assert file.read_only
+    assert max(syncer.asked, default=0) < LOG_BYTES_MAX
