@@ -38,6 +38,19 @@ _BACKGROUND_CONGESTED: Final = 48
 
 # Their answers make nodes known to the kernel.
 _LOOKING: Final = frozenset({Opcode.LOOKUP, Opcode.READDIRPLUS})
+# They ask for a node by its number alone.  Where that is gone, after the death of an owner that
+# knew who used it, its name may lead elsewhere by now: told ESTALE, the kernel looks it up anew.
+_OF_A_NODE: Final = frozenset(
+    {
+        Opcode.GETATTR,
+        Opcode.SETATTR,
+        Opcode.OPEN,
+        Opcode.OPENDIR,
+        Opcode.READLINK,
+        Opcode.GETXATTR,
+        Opcode.LISTXATTR,
+    }
+)
 
 WANTED: Final = (
     Feature.ASYNC_READ
@@ -102,32 +115,35 @@ class Serving:
             self._ended = True
 
     def _answer(self, request: Request) -> None:
-        unique = request.unique
+        unique, opcode = request.unique, request.opcode
         try:
             if self._ended:
                 raise Fault(errno.ENOTCONN)
-            handler = self._handlers.get(request.opcode)
+            handler = self._handlers.get(opcode)
             if handler is None:
                 raise Fault(errno.ENOSYS)
             reply = handler(request)
             if isinstance(reply, Later):
-                reply.threads.submit(self._finish, unique, reply)
+                reply.threads.submit(self._finish, unique, opcode, reply)
             elif reply is not None:
                 self._device.reply(unique, reply)
         except Exception as error:
-            self._fail(unique, error)
+            self._fail(unique, opcode, error)
 
-    def _finish(self, unique: int, later: Later) -> None:
+    def _finish(self, unique: int, opcode: int, later: Later) -> None:
         try:
             reply = later.work()
             if reply is not None:
                 self._device.reply(unique, reply)
         except Exception as error:
-            self._fail(unique, error)
+            self._fail(unique, opcode, error)
 
-    def _fail(self, unique: int, error: Exception) -> None:
+    def _fail(self, unique: int, opcode: int, error: Exception) -> None:
+        code = answer_for(error)
+        if code == errno.ENOENT and opcode in _OF_A_NODE:
+            code = errno.ESTALE
         try:
-            self._device.fail(unique, answer_for(error))
+            self._device.fail(unique, code)
         except OSError as lost:
             log.error("the kernel does not take an answer: %s", lost)
 

@@ -70,6 +70,14 @@ class Handlers:
     def unlink(self, request: Request) -> Reply:
         raise NotFound(f"no {request.name()!r}")
 
+    @answers(Opcode.GETATTR)
+    def getattr(self, request: Request) -> Reply:
+        raise NotFound(f"no node {request.unique}")
+
+    @answers(Opcode.SETATTR)
+    def setattr(self, request: Request) -> Later:
+        return Later(lambda: self.getattr(request), self.threads)
+
     @answers(Opcode.RMDIR)
     def rmdir(self, request: Request) -> Reply:
         raise RuntimeError(f"broken by {request.name()!r}")
@@ -137,6 +145,11 @@ def test_a_kernel_that_is_too_old_is_refused(
 def test_an_answer_and_an_error(kernel: Kernel) -> None:
     assert kernel.ask(Opcode.LOOKUP, b"name\0") == (0, b"name")
     assert kernel.ask(Opcode.UNLINK, b"name\0") == (errno.ENOENT, b"")
+
+
+@pytest.mark.parametrize("opcode", [Opcode.GETATTR, Opcode.SETATTR])
+def test_a_node_that_is_gone_is_looked_up_anew(kernel: Kernel, opcode: Opcode) -> None:
+    assert kernel.ask(opcode) == (errno.ESTALE, b"")
 
 
 def test_an_unexpected_failure_is_logged_and_the_next_request_answered(
