@@ -388,6 +388,7 @@ class Database(Rows):
                 ours = self.lineage.identity == self._identity
                 if self.dirty or self.commits or self.lineage.marked or not ours:
                     self.checkpoint(mark=False)
+                self.room.closing()
                 # Everything is in the file: closing may remove the log.
                 self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
         finally:

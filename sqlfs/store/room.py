@@ -13,8 +13,10 @@ Where the file system can't allocate, what it says is free has to do.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import apsw
@@ -71,6 +73,8 @@ class Room:
         )
         self.reserve_pages = max(_FILE_RESERVE_BYTES_MIN // page_size, _FILE_RESERVE_PAGES)
         self.ahead = 0  # pages that may be changed before anybody asks again
+        # Tells how many pages what waits in memory will change.
+        self.waiting: Callable[[], int] = lambda: 0
 
     # --- what the store tells ---
 
@@ -80,10 +84,16 @@ class Room:
 
     def copied(self) -> None:
         """A checkpoint has copied the log, and SQLite cut off what the file had beyond its end:
-        it is taken again at once."""
-        wanted, self._file_bytes, self.ahead = self._file_bytes, 0, 0
+        what of it is needed still is taken again at once."""
+        self._file_bytes, self.ahead = 0, 0
         if self._allocates:
-            self._take_file(wanted, in_steps=False)
+            self._take_file(self._file_bytes_for(self.waiting(), frees=False), in_steps=False)
+
+    def closing(self) -> None:
+        """Nothing more is written: the file gives back what it has beyond its end."""
+        if self._allocates:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._db.fd, os.fstat(self._db.fd).st_size)
 
     # --- asking ---
 
@@ -92,12 +102,15 @@ class Room:
 
         Unless it `frees` something, a change leaves the reserve alone.
         """
-        page_size, frame = self._db.page_size, self._db.page_size + FRAME_HEADER_BYTES
-        count, free = self._db.page_counts()
+        frame = self._db.page_size + FRAME_HEADER_BYTES
         log_bytes = self.log_used() + pages * frame + (0 if frees else self.log_reserve)
-        spare = free - (0 if frees else self.reserve_pages)
-        file_bytes = (count + max(0, pages - spare)) * page_size
+        file_bytes = self._file_bytes_for(pages, frees=frees)
         return self._takes(log_bytes, file_bytes, in_steps=not frees)
+
+    def _file_bytes_for(self, pages: int, *, frees: bool) -> int:
+        count, free = self._db.page_counts()
+        spare = free - (0 if frees else self.reserve_pages)
+        return (count + max(0, pages - spare)) * self._db.page_size
 
     def reserve(self) -> bool:
         """Take what changes that free something need; False where the file system is too full."""

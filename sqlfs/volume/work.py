@@ -29,6 +29,7 @@ class Work:
         self._promised_pages = 0  # to changes that are being made
         # Whether a change was refused, or met the reserve, since there last was room.
         self.is_tight = False
+        database.room.waiting = self._waiting_pages
 
     def add(self, volume: OpenVolume) -> None:
         self._volumes[volume.info.id] = volume

@@ -181,6 +181,24 @@ def test_too_full_for_the_reserve_opens_read_only(small_disk: Disk) -> None:
     check(path, {b"kept": b"content"})
 
 
+def test_a_file_keeps_no_more_room_than_it_needs(tmp_path: Path) -> None:
+    path = tmp_path / "volume.sqlite"
+
+    def beyond() -> int:
+        status = path.stat()
+        return status.st_blocks * 512 - status.st_size
+
+    with opened(path, background=False) as (file, session):
+        for number in range(4):
+            _, handle = session.create(session.root, b"%d" % number, 0o600, os.O_WRONLY, CALLER)
+            session.write(handle, 0, random.randbytes(8 * MIB))
+            session.release(handle)
+        session.sync()
+        file.checkpoint()
+        assert 0 < beyond() <= 2 * file.db.room.reserve_pages * file.db.page_size
+    assert beyond() <= 64 * KIB
+
+
 class Asking(DataSyncer):
     """Remembers how much was asked for, and takes nothing."""
 
