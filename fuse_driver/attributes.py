@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import stat
 import time
-from dataclasses import replace
 from typing import Final
 
 from fuse_driver import replies
@@ -59,7 +58,7 @@ class AttributeHandlers(Handlers):
         if attributes.is_dir:
             return changes
         mode = without_setid(attributes, caller)
-        return changes if mode == stat.S_IMODE(attributes.mode) else replace(changes, mode=mode)
+        return changes if mode == stat.S_IMODE(attributes.mode) else changes._replace(mode=mode)
 
     @answers(Opcode.READLINK)
     def readlink(self, request: Request) -> Reply:

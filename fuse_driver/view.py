@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fuse_driver.kernel.errors import Fault
 from sqlfs.types import AttributeChanges, Attributes, Caller
@@ -32,8 +32,7 @@ class View:
         return self.umask is not None
 
     def shown(self, stored: Attributes) -> Attributes:
-        return replace(
-            stored,
+        return stored._replace(
             uid=stored.uid if self.uid is None else self.uid,
             gid=stored.gid if self.gid is None else self.gid,
             mode=self._mode(stored.mode),
@@ -47,8 +46,7 @@ class View:
 
     def maker(self, caller: Caller) -> Caller:
         """Who is to own what `caller` makes: its stored owner is the one that is shown."""
-        return replace(
-            caller,
+        return caller._replace(
             uid=caller.uid if self.uid is None else self.uid,
             gid=caller.gid if self.gid is None else self.gid,
         )
@@ -63,8 +61,7 @@ class View:
         ):
             if is_shown is not None and wanted not in (None, is_shown):
                 raise Fault(errno.EPERM)
-        return replace(
-            changes,
+        return changes._replace(
             uid=changes.uid if self.uid is None else None,
             gid=changes.gid if self.gid is None else None,
             mode=changes.mode if mode is None else None,

@@ -1,6 +1,7 @@
 """How values travel: every type's form on the wire, derived from the type itself.
 
-A dataclass travels as the list of its fields, a flag as its number, the rest as msgpack has it.
+A dataclass or named tuple travels as the list of its fields, a flag as its number, the rest as
+msgpack has it.
 Decoding checks every type, so that nothing but what a verb takes ever reaches a session.
 """
 
@@ -41,11 +42,11 @@ def codec_of(kind: Any) -> Codec:
     if origin is list:
         return _list(codec_of(arguments[0]))
     if origin is tuple:
-        return _record(tuple, tuple(map(codec_of, arguments)), lambda value: value)
+        return _record(tuple, tuple(map(codec_of, arguments)), _itself)
     if origin is dict:
         return _plain(dict)
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return _dataclass(kind)
+    if isinstance(kind, type) and (dataclasses.is_dataclass(kind) or issubclass(kind, tuple)):
+        return _fields(kind)
     if issubclass(kind, IntFlag | IntEnum):
         return _number(kind)
     raise TypeError(f"no codec for {kind!r}")
@@ -57,7 +58,7 @@ def _plain(kind: type) -> Codec:
             raise Malformed(f"{type(value).__name__} where {kind.__name__} must be")
         return value
 
-    return Codec(lambda value: value, decode)
+    return Codec(_itself, decode)
 
 
 def _optional(inner: Codec) -> Codec:
@@ -92,11 +93,15 @@ def _record(
     return Codec(encode, decode)
 
 
-def _dataclass(kind: type) -> Codec:
+def _fields(kind: type) -> Codec:
     hints = get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]
+    take: Callable[[Any], Any]
+    if dataclasses.is_dataclass(kind):
+        names = [field.name for field in dataclasses.fields(kind)]
+        take = attrgetter(*names)
+    else:
+        names, take = list(hints), _itself
     kinds = tuple(hints[name] for name in names)
-    take = attrgetter(*names)
     if not all(each in _PLAIN for each in kinds):
         return _record(lambda items: kind(*items), tuple(map(codec_of, kinds)), take)
 
@@ -107,6 +112,10 @@ def _dataclass(kind: type) -> Codec:
         return kind(*value)
 
     return Codec(take, decode)
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 def _number(kind: type[IntFlag] | type[IntEnum]) -> Codec:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,7 +102,7 @@ def test_a_damaged_access_time(
     flip(path, "atime", "node", nodes[0])
     with opened(path, kind) as (file, session):
         caplog.clear()
-        assert session.getattr(nodes[0]) == replace(before, atime_ns=1)
+        assert session.getattr(nodes[0]) == before._replace(atime_ns=1)
         told = [record.message for record in caplog.records if record.levelno >= logging.ERROR]
         assert [f"access time of node {nodes[0]}" in line for line in told] == [True]
         assert findings(file) == {"atime_sealed"}
