@@ -19,12 +19,11 @@ DELETE FROM chunk WHERE id = ?;
 -- name: chunk_data_delete
 DELETE FROM chunk_data WHERE id = ?;
 -- name: chunk_page
+-- By id alone (hence the +): by domain, each page would sort all that are left.
 SELECT c.id, c.digest, c.refs FROM chunk AS c
-WHERE c.domain = ?1 AND c.id > ?2 ORDER BY c.id LIMIT ?3;
+WHERE +c.domain = ?1 AND c.id > ?2 ORDER BY c.id LIMIT ?3;
 -- name: chunk_count
 SELECT count(*) FROM chunk WHERE domain = ?;
--- name: chunk_totals
-SELECT count(*), coalesce(sum(refs), 0) FROM chunk;
 
 -- name: reclaim_insert
 INSERT INTO reclaim (id, volume, generation, sealed) VALUES (?, ?, ?, ?);

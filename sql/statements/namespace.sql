@@ -55,7 +55,8 @@ INSERT OR IGNORE INTO orphan (node) VALUES (?);
 -- name: orphan_delete
 DELETE FROM orphan WHERE node = ?;
 -- name: orphan_page
-SELECT o.node FROM orphan AS o JOIN node AS n ON n.id = o.node
+-- From the few orphans to their nodes: the other way leads over every node of the volume.
+SELECT o.node FROM orphan AS o CROSS JOIN node AS n ON n.id = o.node
 WHERE n.volume = ?1 AND o.node > ?2 ORDER BY o.node LIMIT ?3;
 
 -- name: node_check
