@@ -11,6 +11,9 @@ from hypothesis import HealthCheck, settings
 
 from tests.fuse_mounts import detach, mounts_below, why_fuse_is_unusable
 
+# Tests start hundreds of processes.  Where bytecode is not kept, each would compile all modules anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # How long an example takes depends on who else uses the machine; it says nothing of the code.
 settings.register_profile(
     "sqlfs", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
