@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -33,12 +34,26 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: terminated"))
     arguments = _arguments()
     if arguments.scale:
-        with _backing(arguments) as folder:
-            scale.run(folder, scale.QUICK if arguments.quick else scale.FULL)
+        _grow(arguments)
     elif arguments.python_api:
         _compare(arguments, python_api.SUBJECTS, python_api.WORKLOADS)
     else:
         _compare(arguments, catalogue.subjects(arguments.cache), catalogue.WORKLOADS)
+
+
+def _grow(arguments: argparse.Namespace) -> None:
+    curves = _chosen(
+        "--workloads",
+        arguments.workloads,
+        {name: name for name in scale.CURVES},
+        list(scale.CURVES),
+    )
+    with _backing(arguments) as folder:
+        conditions = machine.describe(folder)
+        found = scale.run(folder, scale.QUICK if arguments.quick else scale.FULL, curves)
+    if arguments.json:
+        document = {"machine": conditions, "curves": found}
+        Path(arguments.json).write_text(json.dumps(document, indent=1) + "\n")
 
 
 def _backing(arguments: argparse.Namespace) -> AbstractContextManager[Path]:
@@ -115,7 +130,7 @@ def _arguments() -> argparse.Namespace:
         prog="python -m tests.bench",
         description=__doc__,
         epilog=f"Subjects: {', '.join(catalogue.subjects(cache))}. "
-        f"Workloads: {', '.join(catalogue.WORKLOADS)}.",
+        f"Workloads: {', '.join(catalogue.WORKLOADS)}. Of --scale: {', '.join(scale.CURVES)}.",
     )
     add = parser.add_argument
     add("--rounds", type=_rounds, default=5, metavar="N", help="of each row; 5 by default")

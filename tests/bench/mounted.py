@@ -55,6 +55,10 @@ class MountedUse(Use[Path]):
     def stop(self) -> None:
         self._daemon.stop()
 
+    def cpu_s(self) -> float:
+        """Of the daemon, since it began: while it runs."""
+        return self._daemon.cpu_s_so_far()
+
     def cost(self) -> Cost:
         return Cost(self._daemon.cpu_s, self._daemon.peak_bytes)
 

@@ -168,6 +168,7 @@ class S3QL(Mountable):
     """
 
     name = "s3ql"
+    note = "written to a cache in clear, sealed later; fsync syncs no disk"
     program = "mount.s3ql"
 
     def how_to_install(self) -> str:

@@ -74,7 +74,7 @@ class Daemon:
         return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 
     def start(self) -> None:
-        self._cpu_s_at_start = self._cpu_s()
+        self._cpu_s_at_start = self.cpu_s_so_far()
         self._peak_bytes = 0
         for pid in self._pids():
             forget_peak(pid)
@@ -95,7 +95,7 @@ class Daemon:
     def end(self) -> None:
         """Unmount, and wait until the process is done; kill it if that takes too long."""
         with suppress(ProcessLookupError):
-            self._cpu_s_at_end = self._cpu_s()
+            self._cpu_s_at_end = self.cpu_s_so_far()
         unmounted = unmount(self._mountpoint)
         ends_by_itself = self._has_mounted and unmounted
         deadline = time.monotonic() + (END_S_MAX if ends_by_itself else 0.0)
@@ -122,7 +122,8 @@ class Daemon:
                     found += map(int, children.read_text().split())
         return found
 
-    def _cpu_s(self) -> float:
+    def cpu_s_so_far(self) -> float:
+        """Of all processes, since they began."""
         return sum(map(_cpu_s, self._pids()))
 
 

@@ -1,7 +1,7 @@
-"""How sqlfs grows: speeds, times and sizes as there is ever more in a volume.  Plain text.
+"""How sqlfs grows: speeds, times and sizes as there is ever more in a volume.
 
 A curve's point is measured at a size, on what is added or looked at there, so that a flat column
-is a flat curve.
+is a flat curve.  CPU time is the daemon's, which a busy machine changes less than rates.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.bench import material
@@ -28,12 +29,14 @@ _FILE_BYTES = 512 + 1  # the smallest that has a chunk of its own
 _PER_DIRECTORY = 1_000
 _ROOM = 0.8  # of the free space below, for a log and what else is there
 
+Point = Mapping[str, float]  # figures by name and unit, the same ones for all points of a curve
+
 
 @dataclass(frozen=True)
 class Growth:
     """Counts ascend."""
 
-    files: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    files: tuple[int, ...] = (10_000, 30_000, 100_000, 300_000, 1_000_000)
     sample: int = 5_000  # of files created, looked up and listed for each point
     sparse_bytes: int = TIB
     shared_bytes: int = TIB
@@ -64,52 +67,49 @@ def _used(place: Path) -> Iterator[MountedUse]:
 
 
 class _Clock:
-    """Seconds since it was made."""
+    """Seconds since it was made, and CPU seconds of the daemon behind `use`."""
 
-    def __init__(self) -> None:
+    def __init__(self, use: MountedUse | None = None) -> None:
+        self._use = use
+        self._cpu_s = use.cpu_s() if use else 0.0
         self._started = time.perf_counter()
 
     @property
     def s(self) -> float:
         return time.perf_counter() - self._started
 
+    def each(self, what: str, count: int) -> dict[str, float]:
+        """The rate of `what`, of which there were `count`, and what one of it cost."""
+        assert self._use
+        rate = count / self.s
+        return {f"{what}/s": rate, f"{what} us": (self._use.cpu_s() - self._cpu_s) / count * 1e6}
 
-def _many_directories(place: Path, growth: Growth) -> None:
-    _grow(place, growth, _PER_DIRECTORY)
+    def mounted(self, use: MountedUse) -> dict[str, float]:
+        """What mounting took, of which the key's derivation is a good part."""
+        return {"mount s": self.s, "mount CPU s": use.cpu_s()}
 
 
-def _one_directory(place: Path, growth: Growth) -> None:
-    _grow(place, growth, growth.files[-1])
-
-
-def _grow(place: Path, growth: Growth, per_directory: int) -> None:
-    print(
-        f"{'files':>9} {'create/s':>9} {'cold stat/s':>11} {'warm stat/s':>11} {'ls entries/s':>12}"
-        f" {'mount s':>8} {'unmount s':>9} {'bytes/file':>10} {'peak MiB':>8}"
-    )
+def _grow(per_directory: int | None, place: Path, growth: Growth) -> Iterator[Point]:
+    """Files in directories of so many, or all in one."""
+    per_directory = per_directory or growth.files[-1]
     there = 0
     for count in growth.files:
         with _used(place) as use:
             _create(use.root, there, count - growth.sample, per_directory)
-            clock = _Clock()
+            clock = _Clock(use)
             _create(use.root, count - growth.sample, count, per_directory)
-            create_rate = growth.sample / clock.s
-        there = count
+            created = clock.each("create", growth.sample)
+        there, creating_peak = count, _peak_mib(use)
         overhead = _stored(place) / count - _FILE_BYTES
         mounting = _Clock()
         with _used(place) as use:
-            mount_s = mounting.s
-            numbers = random.Random(material.SEED).sample(range(count), growth.sample)
-            rates = [_stat(use.root, numbers, per_directory) for _ in ("cold", "warm")]
-            clock = _Clock()
-            listed = sum(1 for _ in os.scandir(use.root / "0"))
-            list_rate = listed / clock.s
+            mounted = mounting.mounted(use)
+            looks = _looks(use, count, growth.sample, per_directory)
             ending = _Clock()
-        print(
-            f"{count:9} {create_rate:9.0f} {rates[0]:11.0f} {rates[1]:11.0f} {list_rate:12.0f}"
-            f" {mount_s:8.2f} {ending.s:9.2f} {overhead:10.0f} {_peak_mib(use):8.0f}",
-            flush=True,
-        )
+        yield {
+            "files": count, **created, **looks, **mounted, "unmount s": ending.s,
+            "overhead B": overhead, "peak MiB": max(creating_peak, _peak_mib(use)),
+        }  # fmt: skip
 
 
 def _create(root: Path, first: int, end: int, per_directory: int) -> None:
@@ -122,14 +122,21 @@ def _create(root: Path, first: int, end: int, per_directory: int) -> None:
             file.write(number.to_bytes(8, "big") + data)
 
 
-def _stat(root: Path, numbers: list[int], per_directory: int) -> float:
-    clock = _Clock()
-    for number in numbers:
-        (root / str(number // per_directory) / str(number)).stat()
-    return len(numbers) / clock.s
+def _looks(use: MountedUse, count: int, sample: int, per_directory: int) -> dict[str, float]:
+    """Cold, warm, and at one directory as a whole."""
+    numbers = random.Random(material.SEED).sample(range(count), sample)
+    found: dict[str, float] = {}
+    for what in ("cold stat", "warm stat"):
+        clock = _Clock(use)
+        for number in numbers:
+            (use.root / str(number // per_directory) / str(number)).stat()
+        found |= clock.each(what, sample)
+    clock = _Clock(use)
+    listed = sum(1 for _ in os.scandir(use.root / "0"))
+    return found | clock.each("listed", listed)
 
 
-def _sparse(place: Path, growth: Growth) -> None:
+def _sparse(place: Path, growth: Growth) -> Iterator[Point]:
     with _used(place) as use:
         file = use.root / "sparse"
         with file.open("wb", buffering=0) as stream:
@@ -139,19 +146,17 @@ def _sparse(place: Path, growth: Growth) -> None:
             os.fsync(stream.fileno())
     mounting = _Clock()
     with _used(place) as use:
-        mount_s = mounting.s
+        mounted = mounting.mounted(use)
         clock = _Clock()
-        file = use.root / "sparse"
-        file.unlink()
+        (use.root / "sparse").unlink()
         unlink_s = clock.s
-    print(
-        f"{growth.sparse_bytes / TIB:.2f} TiB: mounted in {mount_s:.2f} s, unlinked in"
-        f" {unlink_s * 1000:.1f} ms, peak {_peak_mib(use):.0f} MiB",
-        flush=True,
-    )
+    yield {
+        "TiB": growth.sparse_bytes / TIB, **mounted, "unlink ms": unlink_s * 1000,
+        "peak MiB": _peak_mib(use),
+    }  # fmt: skip
 
 
-def _shared(place: Path, growth: Growth) -> None:
+def _shared(place: Path, growth: Growth) -> Iterator[Point]:
     """Copies of one file, by copy_file_range(2), until their sizes add up."""
     copies = growth.shared_bytes // growth.shared_file_bytes
     with _used(place) as use:
@@ -164,17 +169,15 @@ def _shared(place: Path, growth: Growth) -> None:
     stored = _stored(place)
     mounting = _Clock()
     with _used(place) as use:
-        mount_s = mounting.s
+        mounted = mounting.mounted(use)
         clock = _Clock()
         shutil.rmtree(use.root, ignore_errors=True)
         remove_s = clock.s
-    print(
-        f"{growth.shared_bytes / TIB:.2f} TiB in {copies} files: copied at {copy_rate:.0f} GiB/s,"
-        f" stored in {stored / MIB:.0f} MiB"
-        f" ({stored / growth.shared_file_bytes:.3f} of what is unique),"
-        f" mounted in {mount_s:.2f} s, removed in {remove_s:.2f} s, peak {_peak_mib(use):.0f} MiB",
-        flush=True,
-    )
+    yield {
+        "TiB": growth.shared_bytes / TIB, "copies": copies, "copied GiB/s": copy_rate,
+        "stored / unique": stored / growth.shared_file_bytes, **mounted,
+        "remove s": remove_s, "peak MiB": _peak_mib(use),
+    }  # fmt: skip
 
 
 def _copy_range(source: Path, target: Path, size: int) -> None:
@@ -183,21 +186,23 @@ def _copy_range(source: Path, target: Path, size: int) -> None:
             size -= os.copy_file_range(reading.fileno(), writing.fileno(), size)
 
 
-def _copied(place: Path, growth: Growth) -> None:
+def _copied(place: Path, growth: Growth) -> Iterator[Point]:
+    """Less than wanted where there is no room for it.  What is stored counts the log, but at the
+    end, when it is gone."""
     step = growth.copied_step_bytes
     size = min(growth.copied_bytes, int(shutil.disk_usage(place).free * _ROOM) // step * step)
-    if size < growth.copied_bytes:
-        print(f"there is room for {size // MIB} MiB of {growth.copied_bytes // MIB} only")
-    print(f"{'MiB':>9} {'MiB/s':>9} {'peak MiB':>9}")
+    point: dict[str, float] = {}
     with _used(place) as use, (use.root / "copy").open("wb", buffering=0) as stream:
         for end in range(step, size + 1, step):
-            clock = _Clock()
+            if point:
+                yield point
+            clock = _Clock(use)
             _append_unique(stream.fileno(), step)
-            rate = step / MIB / clock.s
+            written = clock.each("MiB", step // MIB)
             use.stop()
-            print(f"{end // MIB:9} {rate:9.0f} {_peak_mib(use):9.0f}", flush=True)
-    stored = _stored(place)
-    print(f"stored in {stored / MIB:.0f} MiB ({stored / size:.3f})", flush=True)
+            stored = {"stored / unique": _stored(place) / end}
+            point = {"MiB": end // MIB, **written, "peak MiB": _peak_mib(use), **stored}
+    yield point | {"stored / unique": _stored(place) / size}
 
 
 def _write_unique(file: Path, size: int) -> None:
@@ -216,7 +221,7 @@ def _append_unique(descriptor: int, size: int) -> None:
 
 
 def _stored(place: Path) -> int:
-    """Bytes that the volume takes, once it is unmounted."""
+    """Bytes that the volume takes."""
     return sum(file.stat().st_blocks * 512 for file in (place / "store").iterdir())
 
 
@@ -224,23 +229,47 @@ def _peak_mib(use: MountedUse) -> float:
     return use.cost().peak_bytes / MIB
 
 
-CURVES: dict[str, Callable[[Path, Growth], None]] = {
-    "many files in directories of 1,000": _many_directories,
-    "many files in one directory": _one_directory,
-    "a sparse file": _sparse,
-    "content that is shared": _shared,
-    "a large copy of unique bytes": _copied,
+@dataclass(frozen=True)
+class Curve:
+    title: str
+    points: Callable[[Path, Growth], Iterator[Point]]
+
+
+CURVES: dict[str, Curve] = {
+    "files": Curve("many files in directories of 1,000", partial(_grow, _PER_DIRECTORY)),
+    "directory": Curve("many files in one directory", partial(_grow, None)),
+    "sparse": Curve("a sparse file", _sparse),
+    "shared": Curve("content that is shared", _shared),
+    "copy": Curve("a large copy of unique bytes", _copied),
 }
 
 
-def run(folder: Path, growth: Growth, curves: Sequence[str] = ()) -> None:
-    """Print those curves, or all.  Stores below `folder` and leaves nothing there."""
-    for title in curves or CURVES:
-        print(f"\n{title}", flush=True)
+def run(folder: Path, growth: Growth, names: Sequence[str] = ()) -> dict[str, list[Point]]:
+    """Measure those curves, or all, and print each point when it is there.
+
+    Stores below `folder` and leaves nothing there.
+    """
+    found: dict[str, list[Point]] = {}
+    for name in names or CURVES:
+        print(f"\n{name}: {CURVES[name].title}", flush=True)
         place = folder / "scale"
         place.mkdir()
+        found[name] = []
         try:
             Sqlfs().create(place)
-            CURVES[title](place, growth)
+            for point in CURVES[name].points(place, growth):
+                if not found[name]:
+                    print("  ".join(f"{title:>{_WIDTH}}" for title in point))
+                found[name].append(point)
+                cells = (f"{_figure(value):>{max(_WIDTH, len(it))}}" for it, value in point.items())
+                print("  ".join(cells), flush=True)
         finally:
             shutil.rmtree(place, ignore_errors=True)
+    return found
+
+
+_WIDTH = 7
+
+
+def _figure(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
