@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.fuse_mounts import detach, mounts_below, why_fuse_is_unusable
 
-# Tests start hundreds of processes.  Where bytecode is not kept, each would compile all modules anew.
+# Tests start hundreds of processes: without bytecode that is kept, each would compile all modules.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # How long an example takes depends on who else uses the machine; it says nothing of the code.

@@ -141,8 +141,8 @@ def _against(result: Result | None, target: float) -> str:
 
 
 def growth(curves: Mapping[str, Sequence[scale.Point]]) -> str:
-    """The part with a table for each curve."""
-    parts = []
+    """The part with the picture, and a table for each curve."""
+    parts = [f"![rates by number of files]({PICTURE.name})"]
     for name, points in curves.items():
         rows = [[_figure(value) for value in point.values()] for point in points]
         parts.append(f"{scale.CURVES[name].title}:\n\n{_table(list(points[0]), rows)}")
