@@ -28,7 +28,6 @@ class AttributeHandlers(Handlers):
     @answers(Opcode.STATX)
     def statx(self, request: Request) -> Reply:
         attributes = self._session.getattr(self.inodes.node(request.inode))
-        self._note(attributes)
         return replies.extended_attributes(
             request.inode, self._viewed(attributes), self._chunk_size
         )

@@ -11,7 +11,7 @@ from typing import Final
 
 from fuse_driver import replies
 from fuse_driver.handlers import Handlers
-from fuse_driver.kernel.abi import ENTRY_OUT, FSYNC_IN, OPEN_OUT, READ_IN, Opcode
+from fuse_driver.kernel.abi import ENTRY_BYTES, FSYNC_IN, OPEN_OUT, READ_IN, Opcode
 from fuse_driver.kernel.requests import Later, Reply, Request, answers
 from sqlfs.errors import NotFound
 from sqlfs.types import Attributes
@@ -20,7 +20,7 @@ DOT: Final = 1
 DOT_DOT: Final = 2
 
 # A usual name's entry with its attributes, to guess how many fit an answer.
-ENTRY_BYTES_USUAL: Final = ENTRY_OUT.size + 40
+ENTRY_BYTES_USUAL: Final = ENTRY_BYTES + 40
 
 Show = Callable[[bytes, Attributes, int], bytes]
 
@@ -40,11 +40,12 @@ class DirectoryHandlers(Handlers):
         node, cookie, room, _ = request.fields(READ_IN)
         parts: list[bytes] = []
         for name, attributes, next_cookie in self._entries(node, cookie, room):
-            room -= replies.directory_entry_bytes(name)
+            inode = self.inodes.inode(attributes.node)
+            part = replies.directory_entry(inode, attributes.mode, name, next_cookie)
+            room -= len(part)
             if room < 0:
                 break
-            inode = self.inodes.inode(attributes.node)
-            parts.append(replies.directory_entry(inode, attributes.mode, name, next_cookie))
+            parts.append(part)
         return b"".join(parts)
 
     @answers(Opcode.READDIRPLUS)
@@ -52,10 +53,11 @@ class DirectoryHandlers(Handlers):
         node, cookie, room, _ = request.fields(READ_IN)
         parts: list[bytes] = []
         for name, attributes, next_cookie in self._entries(node, cookie, room):
-            room -= ENTRY_OUT.size + replies.directory_entry_bytes(name)
+            inode = self.inodes.inode(attributes.node)
+            part = replies.directory_entry(inode, attributes.mode, name, next_cookie)
+            room -= ENTRY_BYTES + len(part)
             if room < 0:
                 break
-            inode = self.inodes.inode(attributes.node)
             if next_cookie <= DOT_DOT:
                 # The kernel takes these two for names only and counts no lookup.
                 parts.append(
@@ -66,7 +68,7 @@ class DirectoryHandlers(Handlers):
                     parts.append(self._looked_up(attributes))
                 except NotFound:
                     continue  # removed by another door since it was read
-            parts.append(replies.directory_entry(inode, attributes.mode, name, next_cookie))
+            parts.append(part)
         return b"".join(parts)
 
     def _entries(self, node: int, after: int, room: int) -> Iterator[tuple[bytes, Attributes, int]]:

@@ -96,23 +96,20 @@ class Handlers:
 
     def _shown(self, attributes: Attributes) -> bytes:
         """The answer to a request for attributes."""
-        self._note(attributes)
-        return replies.attributes(
-            self.inodes.inode(attributes.node), self._viewed(attributes), self._chunk_size
-        )
+        inode = self.inodes.inode(attributes.node)
+        return replies.attributes(inode, self._viewed(attributes), self._chunk_size)
 
     def _looked_up(self, attributes: Attributes) -> bytes:
         """The answer to a request for a node: the kernel will remember it."""
-        self.inodes.remember(attributes.node)
-        self._note(attributes)
-        return replies.entry(
-            self.inodes.inode(attributes.node),
-            self._viewed(attributes),
-            self._chunk_size,
-            self.name_s,
-        )
+        inode = self.inodes.remember(attributes.node)
+        return replies.entry(inode, self._viewed(attributes), self._chunk_size, self.name_s)
 
     def _viewed(self, stored: Attributes) -> Attributes:
+        """What the kernel is shown of `stored`; whether it has set-id bits is noted."""
+        if has_setid(stored):
+            self._setid_nodes.add(stored.node)
+        elif self._setid_nodes:
+            self._setid_nodes.discard(stored.node)
         return stored if self._view is None else self._view.shown(stored)
 
     def _maker(self, request: Request, umask: int = 0) -> Caller:
@@ -127,12 +124,6 @@ class Handlers:
             mode = without_setid(attributes, caller)
             if mode != stat.S_IMODE(attributes.mode):
                 self._session.setattr(node, AttributeChanges(mode=mode))
-
-    def _note(self, attributes: Attributes) -> None:
-        if has_setid(attributes):
-            self._setid_nodes.add(attributes.node)
-        else:
-            self._setid_nodes.discard(attributes.node)
 
     def close(self) -> None:
         """Wait for what was put off."""

@@ -38,13 +38,15 @@ class Inodes:
         with self._lock:
             return [self._root, *self._lookups]
 
-    def remember(self, node: int) -> None:
-        """Count one more lookup of `node`.  Raises NotFound when it is gone already."""
+    def remember(self, node: int) -> int:
+        """Count one more lookup of `node`; its inode number.  Raises NotFound when it is gone
+        already."""
         with self._lock:
             lookups = self._lookups.get(node, 0)
             if lookups == 0:
                 self._session.pin(node)
             self._lookups[node] = lookups + 1
+        return self.inode(node)
 
     def forget(self, node: int, lookups: int) -> None:
         """Take back `lookups` of the counted ones."""

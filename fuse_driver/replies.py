@@ -10,6 +10,7 @@ import os
 from typing import Final
 
 from fuse_driver.kernel.abi import (
+    ATTR,
     ATTR_OUT,
     DIRENT,
     DIRENT_ALIGNMENT,
@@ -28,12 +29,15 @@ CACHE_S: Final = 3600
 _NS: Final = 1_000_000_000
 _TYPE_SHIFT: Final = 12  # from the type bits of a mode to those of a directory entry
 
+_VALID: Final = ATTR_OUT.pack(CACHE_S, 0, 0)
+_RDEV_BITS: Final = 0xFFFF_FFFF
+
 # And names, where the kernel can't be made to forget them all at once, though that may be needed.
 BRIEF_S: Final = 1
 
 
 def attributes(inode: int, node: Attributes, chunk_size: int) -> bytes:
-    return ATTR_OUT.pack(CACHE_S, 0, 0, *_attr(inode, node, chunk_size))
+    return _VALID + _attr(inode, node, chunk_size)
 
 
 def entry(inode: int, node: Attributes, chunk_size: int, name_s: int) -> bytes:
@@ -46,33 +50,32 @@ def entry(inode: int, node: Attributes, chunk_size: int, name_s: int) -> bytes:
         name_s = valid_s = 0
     else:
         valid_s = CACHE_S
-    return ENTRY_OUT.pack(inode, 0, name_s, valid_s, 0, 0, *_attr(inode, node, chunk_size))
+    fields = ENTRY_OUT.pack(inode, 0, name_s, valid_s, 0, 0)
+    return fields + _attr(inode, node, chunk_size)
 
 
 def no_entry(name_s: int) -> bytes:
     """There is nothing of that name, and the kernel may remember so."""
-    return ENTRY_OUT.pack(0, 0, name_s, *(0,) * 19)
+    return ENTRY_OUT.pack(0, 0, name_s, 0, 0, 0) + bytes(ATTR.size)
 
 
-def _attr(inode: int, node: Attributes, chunk_size: int) -> tuple[int, ...]:
-    atime_s, atime_ns = divmod(node.atime_ns, _NS)
-    mtime_s, mtime_ns = divmod(node.mtime_ns, _NS)
-    ctime_s, ctime_ns = divmod(node.ctime_ns, _NS)
-    return (
+def _attr(inode: int, node: Attributes, chunk_size: int) -> bytes:
+    _, mode, nlink, uid, gid, rdev, size, blocks, atime, mtime, ctime, _, _ = node
+    return ATTR.pack(
         inode,
-        node.size,
-        node.blocks,
-        atime_s,
-        mtime_s,
-        ctime_s,
-        atime_ns,
-        mtime_ns,
-        ctime_ns,
-        node.mode,
-        node.nlink,
-        node.uid,
-        node.gid,
-        node.rdev & 0xFFFF_FFFF,
+        size,
+        blocks,
+        atime // _NS,
+        mtime // _NS,
+        ctime // _NS,
+        atime % _NS,
+        mtime % _NS,
+        ctime % _NS,
+        mode,
+        nlink,
+        uid,
+        gid,
+        rdev & _RDEV_BITS,
         chunk_size,
         0,
     )
@@ -107,12 +110,9 @@ def extended_attributes(inode: int, node: Attributes, chunk_size: int) -> bytes:
 
 def directory_entry(inode: int, mode: int, name: bytes, cookie: int) -> bytes:
     """One name of a listing; `cookie` is where the listing goes on behind it."""
-    fields = DIRENT.pack(inode, cookie, len(name), (mode >> _TYPE_SHIFT) & 0xF)
-    return (fields + name).ljust(directory_entry_bytes(name), b"\0")
-
-
-def directory_entry_bytes(name: bytes) -> int:
-    return -(-(DIRENT.size + len(name)) // DIRENT_ALIGNMENT) * DIRENT_ALIGNMENT
+    size = len(name)
+    fields = DIRENT.pack(inode, cookie, size, (mode >> _TYPE_SHIFT) & 0xF)
+    return fields + name + bytes(-size % DIRENT_ALIGNMENT)
 
 
 def file_system(status: FileSystemStatus) -> bytes:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 import stat
 from pathlib import Path
+from typing import Final
 
 from sqlfs.types import Attributes, Caller
+
+_BITS: Final = stat.S_ISUID | stat.S_ISGID
 
 
 def has_setid(attributes: Attributes) -> bool:
     """Whether a change of content may have to take bits away."""
-    return attributes.is_file and bool(attributes.mode & (stat.S_ISUID | stat.S_ISGID))
+    return bool(attributes.mode & _BITS) and attributes.is_file
 
 
 def without_setid(attributes: Attributes, caller: Caller) -> int:

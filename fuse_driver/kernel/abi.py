@@ -95,11 +95,14 @@ INIT_IN_FLAGS2: Final = Struct("=16xI")
 INIT_OUT: Final = Struct("=IIIIHHIIHHIIH22x")
 
 # struct fuse_attr: ino, size, blocks, atime, mtime, ctime (s), the same (ns), mode, nlink, uid,
-# gid, rdev, blksize, flags.  Before it in an answer to GETATTR: attr_valid, attr_valid_nsec
-_ATTR: Final = "QQQqqqIIIIIIIIII"
-ATTR_OUT: Final = Struct("=QII" + _ATTR)
+# gid, rdev, blksize, flags
+ATTR: Final = Struct("=QQQqqqIIIIIIIIII")
+# struct fuse_attr_out: attr_valid, attr_valid_nsec, padding; fuse_attr follows
+ATTR_OUT: Final = Struct("=QII")
 # struct fuse_entry_out: nodeid, generation, entry_valid, attr_valid, the same (ns); fuse_attr
-ENTRY_OUT: Final = Struct("=QQQQII" + _ATTR)
+# follows
+ENTRY_OUT: Final = Struct("=QQQQII")
+ENTRY_BYTES: Final = ENTRY_OUT.size + ATTR.size
 # struct fuse_dirent: ino, off, namelen, type; the name follows, padded to 8 bytes
 DIRENT: Final = Struct("=QQII")
 DIRENT_ALIGNMENT: Final = 8

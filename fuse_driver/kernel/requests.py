@@ -26,30 +26,36 @@ Handler = Callable[["Request"], Reply | Later]
 H = TypeVar("H", bound=Callable[..., Reply | Later])
 
 _ANSWERS: Final = "answers_opcodes"
+_BODY: Final = IN_HEADER.size
 
 
 class Request:
     """One request of the kernel.
 
-    `body` lies in the buffer that the next request is read into: what outlives the handler
-    must be copied, as every method here does.
+    `message` lies in the buffer that the next request is read into: what outlives the handler
+    must be copied, as every method here does but :attr:`body`.
     """
 
-    __slots__ = ("body", "gid", "inode", "opcode", "pid", "uid", "unique")
+    __slots__ = ("_message", "gid", "inode", "opcode", "pid", "uid", "unique")
 
     def __init__(self, message: memoryview) -> None:
+        self._message = message
         (_, self.opcode, self.unique, self.inode, self.uid, self.gid, self.pid, _, _) = (
             IN_HEADER.unpack_from(message)
         )
-        self.body = message[IN_HEADER.size :]
+
+    @property
+    def body(self) -> memoryview:
+        """What follows the header."""
+        return self._message[_BODY:]
 
     def fields(self, structure: Struct) -> tuple[Any, ...]:
         """The values of the structure that the body begins with."""
-        return structure.unpack_from(self.body)
+        return structure.unpack_from(self._message, _BODY)
 
     def name(self, after: Struct | None = None) -> bytes:
         """The name that the body ends with, behind structure `after`."""
-        return bytes(self.body[after.size if after else 0 : -1])
+        return self._message[_BODY + after.size if after else _BODY : -1].tobytes()
 
     def names(self, after: Struct | None = None) -> tuple[bytes, bytes]:
         """The two names that the body ends with."""
@@ -75,5 +81,5 @@ def handlers_of(owner: object) -> dict[int, Handler]:
     table: dict[int, Handler] = {}
     for name in dir(type(owner)):
         for opcode in getattr(getattr(type(owner), name), _ANSWERS, ()):
-            table[opcode] = getattr(owner, name)
+            table[int(opcode)] = getattr(owner, name)
     return table

@@ -20,7 +20,7 @@ from fuse_driver.kernel.abi import (
 from fuse_driver.kernel.device import Device
 from fuse_driver.kernel.errors import Fault, answer_for
 from fuse_driver.kernel.looks import Looks
-from fuse_driver.kernel.requests import Handler, Later, Request
+from fuse_driver.kernel.requests import Handler, Later, Reply, Request
 from sqlfs.limits import KIB, MIB
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ _BACKGROUND_MAX: Final = 64
 _BACKGROUND_CONGESTED: Final = 48
 
 # Their answers make nodes known to the kernel.
-_LOOKING: Final = frozenset({Opcode.LOOKUP, Opcode.READDIRPLUS})
+_LOOKING: Final = frozenset({int(Opcode.LOOKUP), int(Opcode.READDIRPLUS)})
 # They ask for a node by its number alone.  Where that is gone, after the death of an owner that
 # knew who used it, its name may lead elsewhere by now: told ESTALE, the kernel looks it up anew.
 _OF_A_NODE: Final = frozenset(
@@ -90,9 +90,11 @@ class Serving:
 
     def __init__(self, device: Device, handlers: dict[int, Handler]) -> None:
         self._device = device
-        self._handlers = {**handlers, Opcode.INIT: self._agree, Opcode.DESTROY: _say_nothing}
+        # Plain numbers find their place in a dictionary sooner than opcodes do.
+        self._handlers = {int(opcode): handler for opcode, handler in handlers.items()}
+        self._handlers |= {int(Opcode.INIT): self._agree, int(Opcode.DESTROY): _say_nothing}
+        self._default: Handler = _refuse_unknown
         self._turn = threading.Lock()  # held while a request is being handled
-        self._ended = False  # guarded by _turn
         self.looks = Looks()
 
     def run(self) -> None:
@@ -112,23 +114,17 @@ class Serving:
     def end(self) -> None:
         """Wait for the handler that runs, and refuse every later request."""
         with self._turn:
-            self._ended = True
+            self._handlers, self._default = {}, _refuse_late
 
     def _answer(self, request: Request) -> None:
-        unique, opcode = request.unique, request.opcode
         try:
-            if self._ended:
-                raise Fault(errno.ENOTCONN)
-            handler = self._handlers.get(opcode)
-            if handler is None:
-                raise Fault(errno.ENOSYS)
-            reply = handler(request)
+            reply = self._handlers.get(request.opcode, self._default)(request)
             if isinstance(reply, Later):
-                reply.threads.submit(self._finish, unique, opcode, reply)
+                reply.threads.submit(self._finish, request.unique, request.opcode, reply)
             elif reply is not None:
-                self._device.reply(unique, reply)
+                self._device.reply(request.unique, reply)
         except Exception as error:
-            self._fail(unique, opcode, error)
+            self._fail(request.unique, request.opcode, error)
 
     def _finish(self, unique: int, opcode: int, later: Later) -> None:
         try:
@@ -176,3 +172,13 @@ class Serving:
 def _say_nothing(request: Request) -> bytes:
     del request
     return b""
+
+
+def _refuse_unknown(request: Request) -> Reply:
+    del request
+    raise Fault(errno.ENOSYS)
+
+
+def _refuse_late(request: Request) -> Reply:
+    del request
+    raise Fault(errno.ENOTCONN)
