@@ -157,6 +157,8 @@ class Corrupt(StoreError):
     """
 
     default_errno = errno.EIO
+    # Of a chunk that can be read for the rest: its bytes, first and behind the last, that can't.
+    part: tuple[int, int] | None = None
 
 
 class DamagedRange(Corrupt):

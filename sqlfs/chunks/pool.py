@@ -16,9 +16,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlfs.chunks.cache import SizedCache
+from sqlfs.chunks.parts import Cached, PartReader
 from sqlfs.chunks.reference import Entries, Reference, decode_manifest, encode_manifest
 from sqlfs.chunks.rows import check_generation, unpack
-from sqlfs.crypto import Purpose, Sealer
+from sqlfs.crypto import Purpose, Sealer, built
+from sqlfs.crypto.segments import SEGMENT_BYTES
 from sqlfs.errors import Corrupt
 from sqlfs.limits import MANIFEST_LEVEL_MAX
 from sqlfs.store import Database, IdSource
@@ -42,9 +44,6 @@ class SealedChunk:
     sealed: bytes | None
 
 
-Cached = bytes | tuple[Reference | None, ...]
-
-
 class ChunkPool:
     """The pieces of one key domain, as one volume reads and writes them."""
 
@@ -62,6 +61,7 @@ class ChunkPool:
         self._db = database
         self._sealer = sealer
         self._cache = cache
+        self._parts = PartReader(database, sealer, cache, domain)
         self._volume = volume
         self._domain = domain
         self._dedupe = dedupe
@@ -197,6 +197,39 @@ class ChunkPool:
         self._cache.put(key, plain, len(plain))
         return plain
 
+    def read_range(self, chunk: Reference, start: int, stop: int) -> bytes:
+        """The chunk's bytes from `start` to before `stop`, or its end.  Raises Corrupt."""
+        number = start // SEGMENT_BYTES
+        first = number * SEGMENT_BYTES
+        if chunk.length <= SEGMENT_BYTES:
+            return self.read(chunk)[start:stop]
+        if stop - first > SEGMENT_BYTES:
+            length = max(0, min(stop, chunk.length) - start)
+            return built(length, lambda out: self.read_into(chunk, start, out))
+        if start >= chunk.length:
+            return b""
+        try:
+            plain = self._parts.segment(chunk, number)
+        except Corrupt:
+            self._damaged.add(chunk.digest)
+            raise
+        if plain is None:
+            return self.read(chunk)[start:stop]
+        return plain[start - first : min(stop, chunk.length) - first]
+
+    def read_into(self, chunk: Reference, start: int, out: memoryview) -> None:
+        """Fill `out` with the chunk's bytes from `start` on; where it is longer than what is left
+        of them, the rest of it stays as it is.  Raises Corrupt."""
+        out = out[: max(0, chunk.length - start)]
+        if chunk.length > SEGMENT_BYTES:
+            try:
+                if self._parts.read_into(chunk, start, out):
+                    return
+            except Corrupt:
+                self._damaged.add(chunk.digest)
+                raise
+        out[:] = self.read(chunk)[start : start + len(out)]
+
     def entries(self, manifest: Reference) -> tuple[Reference | None, ...]:
         """The manifest's entries.  Raises Corrupt."""
         key = self._key(manifest)
@@ -285,6 +318,7 @@ class ChunkPool:
 
     def _mend(self, digest: bytes, sealed: bytes) -> None:
         id_, _ = self._counted(digest)
+        self._parts.forget(digest)
         if id_:
             self._db.write("chunk_data_delete", id_)
             self._db.write_blob("chunk_data_insert", id_, self._sealer.generation, sealed)
@@ -332,6 +366,7 @@ class ChunkPool:
         self._db.write("chunk_delete", id_)
         self._db.write("chunk_data_delete", id_)
         self._known.discard(reference.digest)
+        self._parts.forget(reference.digest)
         self._cache.discard(self._key(reference))
 
     def _load(self, reference: Reference, what: str) -> bytes:

@@ -13,6 +13,7 @@ from sqlfs.content import extent, tree
 from sqlfs.content.overlay import Overlay, is_zero
 from sqlfs.content.sealing import SealWorkers
 from sqlfs.content.splice import FAR, Part, splice
+from sqlfs.crypto import built
 from sqlfs.errors import Corrupt, DamagedRange, FileTooBig, Invalid
 from sqlfs.limits import FILE_BYTES_MAX, INLINE_BYTES_MAX
 from sqlfs.namespace import NodeRecord
@@ -44,26 +45,57 @@ class Body:
 
     def read(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes; fewer at the end of the file only.  Raises DamagedRange."""
-        end = min(offset + size, self.record.size)
-        if offset >= end:
+        size = min(offset + size, self.record.size) - offset
+        if size <= 0:
             return b""
-        parts: list[bytes | memoryview] = []
-        while offset < end:
-            index, start = divmod(offset, self._chunk_size)
-            stop = min(self._chunk_size, start + end - offset)
+        index, start = divmod(offset, self._chunk_size)
+        if start + size > self._chunk_size:
+            return built(size, lambda out: self._read_into(offset, out))
+        try:
+            piece = self._read_part(index, start, start + size)
+        except Corrupt as error:
+            raise self._damaged(index, error) from error
+        return piece if len(piece) == size else piece.ljust(size, b"\0")
+
+    def _read_part(self, index: int, start: int, stop: int) -> bytes:
+        """What is there of a slot; fewer bytes where only zeros follow."""
+        slot = self._in_memory(index)
+        if slot is not None:
+            return bytes(memoryview(slot)[start:stop])
+        reference = self._stored(index)
+        return b"" if reference is None else self._pool.read_range(reference, start, stop)
+
+    def _read_into(self, offset: int, out: memoryview) -> None:
+        """Fill `out`, which is all zeros, with what is there from `offset` on."""
+        at = 0
+        while at < len(out):
+            index, start = divmod(offset + at, self._chunk_size)
+            piece = out[at : at + self._chunk_size - start]
             try:
-                slot = self._slot(index)
+                self._read_slot(index, start, piece)
             except Corrupt as error:
                 raise self._damaged(index, error) from error
-            piece = memoryview(slot)[start:stop]
-            parts.append(piece)
-            if len(piece) < stop - start:
-                parts.append(bytes(stop - start - len(piece)))
-            offset += stop - start
-        # A bytearray under a memoryview can't grow: copy before the lock is released.
-        return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
+            at += len(piece)
+
+    def _read_slot(self, index: int, start: int, out: memoryview) -> None:
+        slot = self._in_memory(index)
+        if slot is None:
+            reference = self._stored(index)
+            if reference is not None:
+                self._pool.read_into(reference, start, out)
+        elif start < len(slot):
+            there = memoryview(slot)[start : start + len(out)]
+            out[: len(there)] = there
+
+    def _in_memory(self, index: int) -> bytes | bytearray | None:
+        if index == 0 and self.record.inline is not None and not self._changed:
+            return self.record.inline
+        return self._over.plain(index)
 
     def _damaged(self, index: int, why: Corrupt) -> DamagedRange:
+        if why.part is not None:
+            start, end = (index * self._chunk_size + each for each in why.part)
+            return DamagedRange(f"bytes {start} to {end - 1}: {why.message}")
         first, behind = index, index + 1
         if self.record.root is not None and index not in self._over.landed:
             first, behind = tree.damaged_span(self._pool, self.record.root, index)
@@ -128,15 +160,11 @@ class Body:
 
     def _slot(self, index: int) -> bytes | bytearray:
         """What is there; shorter than the slot where only zeros follow."""
-        plain = self._over.plain(index)
+        plain = self._in_memory(index)
         if plain is not None:
             return plain
         reference = self._stored(index)
-        if reference is not None:
-            return self._pool.read(reference)
-        if index == 0 and self.record.inline is not None and not self._changed:
-            return self.record.inline
-        return b""
+        return b"" if reference is None else self._pool.read(reference)
 
     def _stored(self, index: int) -> Reference | None:
         if index in self._over.landed:

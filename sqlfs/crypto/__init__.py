@@ -5,14 +5,18 @@ from sqlfs.crypto.padding import padme
 from sqlfs.crypto.process import protect_process
 from sqlfs.crypto.purpose import Codec, Purpose
 from sqlfs.crypto.seal import Sealer
+from sqlfs.crypto.segments import BadTag, Segments, built
 from sqlfs.crypto.slots import KeySlot, make_slot, new_master, unwrap
 
 __all__ = [
+    "BadTag",
     "Codec",
     "KdfParameters",
     "KeySlot",
     "Purpose",
     "Sealer",
+    "Segments",
+    "built",
     "derive_kek",
     "make_slot",
     "new_master",

@@ -7,6 +7,8 @@ to ids and counters when a volume file is copied and both copies go on.
 
 On a plain volume the same digest, under a key that everybody can derive, stands before the bare
 frame: accidents and swapped rows are found there too, forgeries are not.
+
+A long frame is cut into segments, see :mod:`sqlfs.crypto.segments`.
 """
 
 from __future__ import annotations
@@ -15,34 +17,43 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hmac import compare_digest
-from io import BytesIO
 from typing import ClassVar, Final
 
 from blake3 import blake3
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 
 from sqlfs.crypto.framing import What, encode_aad, frame_header, name_of, unframe
 from sqlfs.crypto.padding import FRAME_HEADER_BYTES, padding
 from sqlfs.crypto.purpose import Purpose, Suite
+from sqlfs.crypto.segments import (
+    SEGMENT_BYTES,
+    SIV_BYTES,
+    TAG_BYTES,
+    BadTag,
+    CipheredSegments,
+    DigestedSegments,
+    Segments,
+    count_for,
+    count_in,
+    open_all,
+    place,
+    seal_all,
+    sealed_bytes,
+)
 from sqlfs.errors import Corrupt, Invalid, SqlfsError
 
 MASTER_BYTES: Final = 32
-_SIV_BYTES: Final = 24
 _KEY_BYTES: Final = 32
 _STREAM_BYTES: Final = _KEY_BYTES + 12  # cipher key, nonce
-_TAG_BYTES: Final = 16
 _ID_BYTES: Final = 32
 _ROW_TAG_BYTES: Final = 16
 
-# From here on saving a copy is worth the calls that it takes.
-_LARGE_BYTES: Final = 32 * 1024
+# A longer piece has several segments.
+_ONE_SEGMENT_BYTES_MAX: Final = SIV_BYTES + FRAME_HEADER_BYTES + SEGMENT_BYTES + TAG_BYTES
 
 _HEAD: Final = struct.Struct("<BBQ")  # suite, purpose, key generation
 _GENERATION: Final = struct.Struct("<Q")
-_FIRST_BLOCK: Final = (1).to_bytes(4, "little")
 _pack_node = struct.Struct("<q").pack
 
 Body = bytes | bytearray | memoryview
@@ -57,10 +68,11 @@ class Sealer:
     """Seals and opens under the keys of one generation.  Immutable; any thread may use it.
 
     ``generation``: the key generation, 0 on a plain volume.  ``encrypted``: false for the null
-    cipher.  ``OVERHEAD``: bytes that :meth:`seal` adds besides padding (16 fewer when plain).
+    cipher.  ``OVERHEAD``: bytes that :meth:`seal` adds to one segment besides padding (16 fewer
+    when plain).
     """
 
-    OVERHEAD: ClassVar[int] = _SIV_BYTES + FRAME_HEADER_BYTES + _TAG_BYTES
+    OVERHEAD: ClassVar[int] = SIV_BYTES + FRAME_HEADER_BYTES + TAG_BYTES
 
     generation: int
     encrypted: bool
@@ -122,17 +134,19 @@ class Sealer:
         """
         context = self._heads[purpose] + encode_aad(aad)
         header = frame_header(len(body))
+        zeros = padding(purpose, len(body)) if self.encrypted else 0
         digest = blake3(context, key=self._siv_key)
+        if len(body) + zeros > SEGMENT_BYTES:
+            siv = digest.update(header).update(body).update(bytes(zeros)).digest(SIV_BYTES)
+            segments = self._segments(context, siv, count_for(len(body) + zeros))
+            return seal_all(segments, siv, header, body, zeros)
+        framed = b"".join((header, body, bytes(zeros)))
+        siv = digest.update(framed).digest(SIV_BYTES)
         if not self.encrypted:
-            digest.update(header).update(body)
-            return b"".join((digest.digest(_SIV_BYTES), header, body))
-        framed = b"".join((header, body, bytes(padding(purpose, len(body)))))
-        siv = digest.update(framed).digest(_SIV_BYTES)
+            return siv + framed
         stream = blake3(siv, key=self._cipher_key).digest(_STREAM_BYTES)
         cipher, nonce = ChaCha20Poly1305(stream[:_KEY_BYTES]), stream[_KEY_BYTES:]
-        if len(framed) < _LARGE_BYTES:
-            return siv + cipher.encrypt(nonce, framed, context)
-        return _encrypt_large(cipher, nonce, siv, framed, context)
+        return siv + cipher.encrypt(nonce, framed, context)
 
     def open(
         self, purpose: Purpose, aad: Sequence[bytes | int], sealed: bytes, what: What
@@ -144,11 +158,11 @@ class Sealer:
         """
         context = self._heads[purpose] + encode_aad(aad)
         # SQLite hands out text or NULL where the type in a record's header was hit.
-        if not isinstance(sealed, bytes) or len(sealed) < _SIV_BYTES + FRAME_HEADER_BYTES:
+        if not isinstance(sealed, bytes) or len(sealed) < SIV_BYTES + FRAME_HEADER_BYTES:
             raise Corrupt(f"{name_of(what)}: damaged, cut short; restore it from a copy")
-        siv = sealed[:_SIV_BYTES]
-        whole = sealed if len(sealed) < _LARGE_BYTES else memoryview(sealed)
-        rest = whole[_SIV_BYTES:]
+        if len(sealed) > _ONE_SEGMENT_BYTES_MAX:
+            return unframe(self._open_long(context, sealed, what), 0, what)
+        siv, rest = sealed[:SIV_BYTES], sealed[SIV_BYTES:]
         if self.encrypted:
             stream = blake3(siv, key=self._cipher_key).digest(_STREAM_BYTES)
             cipher = ChaCha20Poly1305(stream[:_KEY_BYTES])
@@ -157,26 +171,54 @@ class Sealer:
             except InvalidTag:
                 raise _damaged(what) from None
         else:
-            digest = blake3(context, key=self._siv_key).update(rest).digest(_SIV_BYTES)
+            digest = blake3(context, key=self._siv_key).update(rest).digest(SIV_BYTES)
             if not compare_digest(digest, siv):
                 raise _damaged(what)
-            framed, start = sealed, _SIV_BYTES
+            framed, start = sealed, SIV_BYTES
         return unframe(framed, start, what)
+
+    def _open_long(self, context: bytes, sealed: bytes, what: What) -> bytes:
+        segments = self._segments(context, sealed[:SIV_BYTES], count_in(len(sealed)))
+        try:
+            return open_all(segments, sealed)
+        except BadTag:
+            raise _damaged(what) from None
+
+    # --- parts of long pieces ---
+
+    def long_bytes(self, purpose: Purpose, length: int) -> int:
+        """What a body of `length` bytes takes when it is sealed, in several segments; 0 where it
+        has one."""
+        if self.encrypted:
+            length += padding(purpose, length)
+        return sealed_bytes(length) if length > SEGMENT_BYTES else 0
+
+    def segments(
+        self, purpose: Purpose, aad: Sequence[bytes | int], siv: bytes, sealed: int
+    ) -> Segments:
+        """The segments of a long piece of `sealed` bytes in all, of which the first are `siv`."""
+        return self._segments(self._heads[purpose] + encode_aad(aad), siv, count_in(sealed))
+
+    def _segments(self, context: bytes, siv: bytes, count: int) -> Segments:
+        if not self.encrypted:
+            return DigestedSegments(context, count, self._siv_key, siv)
+        stream = blake3(siv, key=self._cipher_key).digest(_STREAM_BYTES)
+        return CipheredSegments(context, count, stream[:_KEY_BYTES], stream[_KEY_BYTES:])
 
     def body_unverified(self, sealed: bytes) -> bytes | None:
         """What `sealed` says without an AAD, if anything: nothing vouches for it.
 
         Only for making the id from it under which it may be found, and then :meth:`open` it.
         """
-        rest = sealed[_SIV_BYTES:]
-        if self.encrypted:
-            stream = blake3(sealed[:_SIV_BYTES], key=self._cipher_key).digest(_STREAM_BYTES)
-            # RFC 8439: block 0 of the keystream is the authenticator's.
-            nonce = _FIRST_BLOCK + stream[_KEY_BYTES:]
-            cipher = Cipher(ChaCha20(stream[:_KEY_BYTES], nonce), mode=None)
-            rest = cipher.decryptor().update(rest[:-_TAG_BYTES])
+        is_long = len(sealed) > _ONE_SEGMENT_BYTES_MAX
+        segments = self._segments(b"", sealed[:SIV_BYTES], count_in(len(sealed)))
+        tag_bytes = TAG_BYTES if self.encrypted or is_long else 0
+        framed = b""
+        for number in range(segments.count):
+            piece = sealed[place(number) : place(number + 1)]
+            framed += segments.unverified(number, piece[: len(piece) - tag_bytes])
         try:
-            return unframe(rest, 0, "piece")
+            return unframe(framed, 0, "piece")
         except SqlfsError:
             return None
 
@@ -199,19 +241,3 @@ class Sealer:
 
 def _damaged(what: What) -> Corrupt:
     return Corrupt(f"{name_of(what)}: damaged, or not where it belongs; restore it from a copy")
-
-
-def _encrypt_large(
-    cipher: ChaCha20Poly1305, nonce: bytes, siv: bytes, framed: bytes, context: bytes
-) -> bytes:
-    """Put the ciphertext behind `siv` without copying it.
-
-    BytesIO alone builds bytes in place: it hands over its buffer when no view of it is left.
-    """
-    out = BytesIO()
-    out.seek(_SIV_BYTES + len(framed) + _TAG_BYTES - 1)
-    out.write(b"\0")
-    with out.getbuffer() as whole, whole[_SIV_BYTES:] as place:
-        whole[:_SIV_BYTES] = siv
-        cipher.encrypt_into(nonce, framed, context, place)
-    return out.getvalue()

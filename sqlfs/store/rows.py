@@ -62,6 +62,25 @@ class Rows:
         rows = self.rows(name, *parameters)
         return rows[0] if rows else None
 
+    def read_sealed(self, id_: int, offset: int, out: bytearray | memoryview) -> int:
+        """Fill `out` with what stands in ``sealed`` of row `id_` of ``chunk_data`` from `offset`
+        on, without reading the rest; returns how many bytes stand there in all.
+
+        Raises Corrupt where there are not so many."""
+        with self.lock:
+            try:
+                with self._connection.blob_open("main", "chunk_data", "sealed", id_, False) as blob:
+                    length = blob.length()
+                    if offset + len(out) <= length:
+                        blob.seek(offset)
+                        blob.read_into(out)
+                        return length
+            except apsw.SQLError:
+                length = 0  # no such row, or no blob in it
+            except apsw.Error as error:
+                raise translated(error, self.path) from error
+        raise Corrupt(f"{self.path} is damaged: row {id_} of chunk_data has {length} bytes")
+
     # --- pages ---
 
     @property

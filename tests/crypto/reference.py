@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 NAME, CHUNK, MANIFEST, KEY_SLOT = 2, 4, 5, 8
+SEGMENT = 16384
 
 
 def unsigned(value: int, size: int) -> bytes:
@@ -67,11 +68,26 @@ def seal_frame(
     material = (derive("plain", b"") if master is None else master) + unsigned(generation, 8)
     head = unsigned(suite, 1) + unsigned(purpose, 1) + unsigned(generation, 8)
     context = head + encode(aad)
-    siv = keyed(derive("siv", material), context + framed, 24)
-    if master is None:
-        return siv + framed
+    siv_key = derive("siv", material)
+    siv = keyed(siv_key, context + framed, 24)
     stream = keyed(derive("enc", material), siv, 44)
-    return siv + ChaCha20Poly1305(stream[:32]).encrypt(stream[32:], framed, context)
+    pieces = segments(framed)
+    sealed = siv
+    for number, piece in enumerate(pieces):
+        place = unsigned(number, 4) + unsigned(len(pieces), 4) if len(pieces) > 1 else b""
+        if master is not None:
+            nonce = bytes(a ^ b for a, b in zip(stream[32:], unsigned(number, 12), strict=True))
+            sealed += ChaCha20Poly1305(stream[:32]).encrypt(nonce, piece, context + place)
+        elif place:
+            sealed += piece + keyed(siv_key, siv + context + place + piece, 16)
+        else:
+            sealed += piece
+    return sealed
+
+
+def segments(framed: bytes) -> list[bytes]:
+    first, rest = framed[: 5 + SEGMENT], framed[5 + SEGMENT :]
+    return [first, *(rest[at : at + SEGMENT] for at in range(0, len(rest), SEGMENT))]
 
 
 def seal(

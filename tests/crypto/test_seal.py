@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import Callable
-from itertools import combinations
+from itertools import combinations, pairwise, product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqlfs.crypto import Purpose, Sealer
+from sqlfs.crypto.segments import BadTag, body_length, open_body
 from sqlfs.errors import Corrupt, Invalid, TooBig
 from tests.crypto import reference
 
@@ -20,6 +22,7 @@ PLAIN = Sealer.plain()
 AAD = (3, b"key")
 BODY = b"attributes of a node"
 LARGE = 32 * 1024
+SEGMENT = 16 * 1024
 
 both = pytest.mark.parametrize(
     "sealer", [pytest.param(ENCRYPTED, id="encrypted"), pytest.param(PLAIN, id="plain")]
@@ -81,6 +84,65 @@ def test_a_flipped_bit_in_a_long_body_is_found(sealer: Sealer) -> None:
         flipped[position] ^= 0x80
         with pytest.raises(Corrupt):
             sealer.open(Purpose.CHUNK, AAD, bytes(flipped), "chunk")
+
+
+def _segments(sealed: bytes) -> list[bytes]:
+    """The siv, and each segment."""
+    starts = [0, 24, *range(29 + SEGMENT + 16, len(sealed), SEGMENT + 16), len(sealed)]
+    return [sealed[start:end] for start, end in pairwise(starts)]
+
+
+@both
+def test_segments_belong_to_their_piece_and_place(sealer: Sealer) -> None:
+    body = random.Random(1).randbytes(4 * SEGMENT)
+    siv, *segments = _segments(sealer.seal(Purpose.CHUNK, AAD, body))
+    other = body[:SEGMENT] + bytes(SEGMENT) + body[2 * SEGMENT :]
+    other_siv, *others = _segments(sealer.seal(Purpose.CHUNK, AAD, other))
+    longer = _segments(sealer.seal(Purpose.CHUNK, AAD, body + body))[1:]
+    elsewhere = _segments(sealer.seal(Purpose.CHUNK, (4,), body))[1:]
+    first, second, third, fourth = segments
+    for what, pieces in {
+        "swapped": [first, third, second, fourth],
+        "doubled": [first, second, second, fourth],
+        "left out": [first, second, fourth],
+        "cut off": [first, second, third],
+        "cut off to one": [first],
+        "one more": [*segments, fourth],
+        "of other content": [first, second, others[2], fourth],
+        "of a longer one": [first, second, longer[2], fourth],
+        "of elsewhere": [first, second, elsewhere[2], fourth],
+        "nothing but a tag": [*segments, bytes(16)],
+        "less than a tag": [*segments, b"x"],
+    }.items():
+        with pytest.raises(Corrupt):
+            print(what, sealer.open(Purpose.CHUNK, AAD, siv + b"".join(pieces), "chunk")[:9])
+    with pytest.raises(Corrupt):
+        sealer.open(Purpose.CHUNK, AAD, other_siv + b"".join(segments), "chunk")
+
+
+@both
+def test_a_segment_is_opened_without_the_others(sealer: Sealer) -> None:
+    body = random.Random(2).randbytes(3 * SEGMENT + 100)
+    sealed = sealer.seal(Purpose.CHUNK, AAD, body)
+    siv, *pieces = _segments(sealed)
+    segments = sealer.segments(Purpose.CHUNK, AAD, siv, len(sealed))
+    for number, piece in enumerate(pieces):
+        expected = body[number * SEGMENT : (number + 1) * SEGMENT]
+        assert open_body(segments, number, piece).startswith(expected)
+        assert body_length(number, piece) >= len(expected)
+        for position in (0, len(piece) - 1):
+            flipped = bytearray(piece)
+            flipped[position] ^= 1
+            with pytest.raises(BadTag):
+                open_body(segments, number, flipped)
+
+
+def test_no_keystream_serves_two_segments() -> None:
+    """Segments of zeros are keystream; one that came twice would show."""
+    sealed = ENCRYPTED.seal(Purpose.CHUNK, AAD, bytes(8 * SEGMENT))
+    _, first, *others = _segments(sealed)
+    streams = [first[5:], *others]
+    assert len({stream[at : at + 32] for stream in streams for at in range(0, 4096, 32)}) == 1024
 
 
 @both
@@ -198,9 +260,12 @@ def test_ids_and_tags_outlive_a_change_of_key() -> None:
 
 
 def test_overhead_is_what_a_full_chunk_costs() -> None:
-    for power in range(12, 23):
-        sealed = ENCRYPTED.seal(Purpose.CHUNK, AAD, bytes(1 << power))
-        assert len(sealed) == (1 << power) + Sealer.OVERHEAD
+    for sealer, power in product((ENCRYPTED, PLAIN), range(12, 23)):
+        sealed = sealer.seal(Purpose.CHUNK, AAD, bytes(1 << power))
+        segments = max(1, (1 << power) // SEGMENT)
+        if segments > 1 or sealer.encrypted:
+            assert len(sealed) == (1 << power) + Sealer.OVERHEAD + (segments - 1) * 16
+        assert sealer.long_bytes(Purpose.CHUNK, 1 << power) == (len(sealed) if segments > 1 else 0)
     assert len(PLAIN.seal(Purpose.CHUNK, AAD, BODY)) == len(BODY) + Sealer.OVERHEAD - 16
 
 
@@ -268,9 +333,9 @@ def test_a_body_of_4_gib_is_refused(sealer: Sealer) -> None:
 
 
 @pytest.mark.parametrize("sealer", [Sealer.plain(), Sealer.from_master(bytes(32), 1)])
-@pytest.mark.parametrize("length", [0, 1, 100, 5000])
+@pytest.mark.parametrize("length", [0, 1, 100, 5000, SEGMENT, SEGMENT + 1, 100_000])
 def test_a_body_may_be_seen_before_it_is_verified(sealer: Sealer, length: int) -> None:
-    body = bytes(range(256)) * 20
+    body = bytes(range(256)) * 400
     sealed = sealer.seal(Purpose.CHUNK, (1, b"digest"), body[:length])
     assert sealer.body_unverified(sealed) == body[:length]
     assert sealer.body_unverified(sealed[:-1] if not sealer.encrypted else b"short") is None

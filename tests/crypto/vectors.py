@@ -84,10 +84,16 @@ def _sealings() -> list[dict[str, Any]]:
         _sealing("a short chunk", 4, (1, DIGEST), b"short"),
         _sealing("a full chunk gets no padding", 4, (1, DIGEST), b"A" * 4096),
         _sealing("a chunk that is not full", 4, (1, DIGEST), b"B" * 4097),
+        _sealing("a chunk that fills a segment", 4, (1, DIGEST), b"F" * 16384),
+        _sealing("a chunk of one byte more", 4, (1, DIGEST), b"G" * 16385),
+        _sealing("a chunk of segments and padding", 4, (1, DIGEST), b"H" * 524_289),
+        _sealing("an attribute with its padding beyond a segment", 3, (1, b"tag"), b"I" * 16380),
         _sealing("a full chunk of 64 KiB", 4, (1, DIGEST), b"C" * 65536),
         _sealing("a long body of another purpose", 3, (1, 42, b"tag"), b"D" * 65536),
         _sealing("a plain row", 1, (1, 42), b"attributes", None, 0),
         _sealing("a plain name", 2, (1, 42), b"hello.txt", None, 0),
+        _sealing("a plain chunk that fills a segment", 4, (1, DIGEST), b"F" * 16384, None, 0),
+        _sealing("a plain chunk of one byte more", 4, (1, DIGEST), b"G" * 16385, None, 0),
         _sealing("a plain chunk", 4, (1, DIGEST), b"E" * 65536, None, 0),
     ]
     tests += [_sealing(f"purpose {p}", p, (1, 7), b"body") for p in range(1, 12)]

@@ -6,6 +6,7 @@ import struct
 
 import pytest
 from blake3 import blake3
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from sqlfs.chunks.reference import Reference, encode_manifest
 from sqlfs.crypto import KdfParameters, KeySlot, Purpose, Sealer, derive_kek, make_slot, unwrap
@@ -46,6 +47,8 @@ def test_the_examples_that_were_promised_are_there() -> None:
         "row-number",
         "plain-node",
         "encrypted-name",
+        "encrypted-segments",
+        "plain-segments",
         "chunk-id",
         "chunk-id-plain",
         "manifest",
@@ -125,6 +128,18 @@ def test_encrypted_name() -> None:
     assert sealer.seal(Purpose.NAME, aad, name) == example.result
     assert sealer.open(Purpose.NAME, aad, example.result, "the example") == name
     assert sealer.name_tag(example.number("parent"), name) == example.step("tag")
+
+
+def test_segments() -> None:
+    for example, sealer in (
+        (EXAMPLES["encrypted-segments"], sealer_of(EXAMPLES["encrypted-segments"])),
+        (EXAMPLES["plain-segments"], Sealer.plain()),
+    ):
+        aad = example.number("domain"), example.raw("digest")
+        sealed = sealer.seal(Purpose.CHUNK, aad, example.raw("chunk"))
+        second = sealed[29 + 16384 + 16 :]
+        shown = second[-16:] if sealer.encrypted else second
+        assert sealed[:24] + sealed[29 + 16384 :][:16] + shown == example.result
 
 
 def test_chunk_ids() -> None:
@@ -254,6 +269,42 @@ def test_encrypted_name_read_independently() -> None:
     assert keyed(keys.siv, context + frame, 24) == example.result[:24]
     assert keys.stream(example.result[:24]) == (example.step("cipher key"), example.step("nonce"))
     assert keys.open(unsealing.NAME, aad, example.result) == name
+
+
+def test_encrypted_segments_sealed_independently() -> None:
+    example = EXAMPLES["encrypted-segments"]
+    keys, body = keys_of(example), example.raw("chunk")
+    aad = example.number("domain"), example.raw("digest")
+    context, places = example.step("context"), [example.step("place(0)"), example.step("place(1)")]
+    assert keys.context(unsealing.CHUNK, aad) == context
+    frame = struct.pack("<BI", 0, len(body)) + body
+    frame = frame.ljust(unsealing.frame_length(unsealing.CHUNK, len(body)), b"\0")
+    siv = keyed(keys.siv, context + frame, 24)
+    assert keys.stream(siv) == (example.step("cipher key"), example.step("nonce(0)"))
+    cipher = ChaCha20Poly1305(example.step("cipher key"))
+    segments = frame[: 5 + 16384], frame[5 + 16384 :]
+    first, second = (
+        cipher.encrypt(example.step(f"nonce({i})"), segments[i], context + places[i])
+        for i in (0, 1)
+    )
+    assert siv + first[-16:] + second[-16:] == example.result
+    assert keys.open(unsealing.CHUNK, aad, siv + first + second) == body
+
+
+def test_plain_segments_sealed_independently() -> None:
+    example = EXAMPLES["plain-segments"]
+    keys, body = Keys.plain(), example.raw("chunk")
+    aad = example.number("domain"), example.raw("digest")
+    context, sealed = example.step("context"), example.result[:24]
+    assert keys.context(unsealing.CHUNK, aad) == context
+    shown = sealed
+    for number, segment in enumerate((struct.pack("<BI", 0, 16385) + body[:-1], body[-1:])):
+        bound = sealed[:24] + context + example.step(f"place({number})")
+        digest = keyed(keys.siv, bound + segment, 16)
+        sealed += segment + digest
+        shown += (segment if number else b"") + digest
+    assert shown == example.result
+    assert keys.open(unsealing.CHUNK, aad, sealed) == body
 
 
 def test_chunk_ids_computed_independently() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from argon2.low_level import Type, hash_secret_raw
@@ -11,6 +11,7 @@ from blake3 import blake3
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 NODE, NAME, XATTR, CHUNK, MANIFEST, VOLUME, COUNTER, KEY_SLOT, RECLAIM, ATIME, MOUNT = range(1, 12)
+SEGMENT = 16384
 
 Aad = Sequence[bytes | int]
 
@@ -102,13 +103,10 @@ class Keys:
 
     def open(self, purpose: int, aad: Aad, sealed: bytes) -> bytes:
         """The body."""
+        require(len(sealed) >= 29, "length")
         context = self.context(purpose, aad)
         siv, rest = sealed[:24], sealed[24:]
-        if self.suite == 1:
-            key, nonce = self.stream(siv)
-            frame = ChaCha20Poly1305(key).decrypt(nonce, rest, context)
-        else:
-            frame = rest
+        frame = b"".join(self._segments(context, siv, rest))
         require(keyed(self.siv, context + frame, 24) == siv, "synthetic iv")
         codec, length = struct.unpack_from("<BI", frame)
         require(codec == 0, "codec")
@@ -116,6 +114,27 @@ class Keys:
         require(len(frame) == padded, "length of the frame")
         require(not any(frame[5 + length :]), "padding")
         return frame[5 : 5 + length]
+
+    def _segments(self, context: bytes, siv: bytes, rest: bytes) -> Iterator[bytes]:
+        """The frame's segments, opened."""
+        if self.suite == 0 and len(rest) <= 5 + SEGMENT:
+            yield rest
+            return
+        key, nonce = self.stream(siv)
+        count = max(1, -(-(len(rest) - 5) // (SEGMENT + 16)))
+        for number in range(count):
+            first = number * (SEGMENT + 16) + (5 if number else 0)
+            piece = rest[first : (number + 1) * (SEGMENT + 16) + 5]
+            require(len(piece) > 16, "length of the last segment")
+            bound = context + (struct.pack("<II", number, count) if count > 1 else b"")
+            if self.suite == 0:
+                tag = keyed(self.siv, siv + bound + piece[:-16], 16)
+                require(tag == piece[-16:], "digest of a segment")
+                yield piece[:-16]
+            else:
+                mixed = int.from_bytes(nonce, "little") ^ number
+                cipher = ChaCha20Poly1305(key)
+                yield cipher.decrypt(mixed.to_bytes(12, "little"), piece, bound)
 
 
 @dataclass(frozen=True)

@@ -17,18 +17,18 @@ from tests.mount.mounting import Mount
 CHUNK = 256 * 1024
 PAGE = 4096
 CONTENT = random.Random(5).randbytes(5 * CHUNK + 1000)
-DAMAGED = range(2 * CHUNK, 3 * CHUNK)
+DAMAGED = range(3 * CHUNK - 16 * 1024, 3 * CHUNK)  # of the third chunk the last segment
 
 
 @pytest.fixture
 def damaged(mounted: Mount) -> Iterator[Mount]:
-    """A mount of a file with six chunks, of which the third is damaged; what the log says of it is
-    no complaint."""
+    """A mount of a file with six chunks, of which the third is damaged at its end; what the log
+    says of it is no complaint."""
     mounted.directory.joinpath("folder").mkdir()
     (mounted / "folder/file").write_bytes(CONTENT)
     (mounted / "other").write_bytes(CONTENT[::-1])
     mounted.unmount()
-    row = row_of(mounted.file, Kind(), CONTENT[DAMAGED.start : DAMAGED.stop])
+    row = row_of(mounted.file, Kind(), CONTENT[2 * CHUNK : 3 * CHUNK])
     flip(mounted.file, "chunk_data", "id", row)
     mounted.start()
     yield mounted
@@ -70,7 +70,7 @@ def test_damage_that_was_met_is_mended_by_the_same_bytes(damaged: Mount) -> None
     path = damaged / "folder/file"
     assert errno.EIO in pages(path)
     with path.open("r+b", buffering=0) as stream:
-        assert os.pwrite(stream.fileno(), CONTENT[DAMAGED.start : DAMAGED.stop], DAMAGED.start)
+        assert os.pwrite(stream.fileno(), CONTENT[2 * CHUNK : 3 * CHUNK], 2 * CHUNK)
         os.fsync(stream.fileno())
     assert path.read_bytes() == CONTENT
 

@@ -14,6 +14,7 @@ from sqlfs.types import AttributeChanges, Caller, Quota
 from sqlfs.volume import Session
 
 CHUNK: Final = 4096
+SEGMENT: Final = 16384
 ME: Final = Caller(1000, 1001)
 PASSPHRASE: Final = b"correct horse battery staple"
 
@@ -196,6 +197,11 @@ def content_only(session: Session) -> None:
     put(session, root, b"slots", (0, b"first"), (size, b"second"), size=3 * size)
 
 
+def _long_chunks(session: Session) -> None:
+    for length in (SEGMENT + 1, 2 * SEGMENT):
+        whole(session, session.root, b"%d bytes" % length, noise(length))
+
+
 def _unfinished(session: Session) -> None:
     """A node without a name, content that waits to be taken apart, a session that is there."""
     small(session)
@@ -236,6 +242,13 @@ FILES: Final[dict[str, FilePlan]] = {
             VolumePlan("empty", lambda session: session.sync()),
         ),
         page_size=1024,
+    ),
+    "segments": FilePlan(
+        "chunks of several segments, plain and encrypted",
+        (
+            VolumePlan("plain", _long_chunks, chunk_size=2 * SEGMENT),
+            VolumePlan("encrypted", _long_chunks, PASSPHRASE, chunk_size=2 * SEGMENT),
+        ),
     ),
     "small-plain": FilePlan(
         "little; the broken plain ones are made of it", (VolumePlan("main", small),), 512
