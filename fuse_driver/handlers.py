@@ -2,8 +2,8 @@
 
 Handlers run one after the other on the thread that reads requests and call the session's verbs
 in place: a hop to another thread costs several times what a small verb does.  Two kinds of call
-are put off to other threads, so that nobody's stat waits for them: those that make something
-durable, and waiting for room to change anything.
+are put off until another thread reads on, so that nobody's stat waits for them: those that make
+something durable, and waiting for room to change anything.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def forgets_names() -> bool:
 
 
 class Device:
-    """Owns `descriptor`.  Reading is for one thread, the rest for any."""
+    """Owns `descriptor`.  Reading is for one thread at a time, the rest for any."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import logging
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from fuse_driver.kernel.abi import (
@@ -35,6 +37,9 @@ _BUFFER_BYTES: Final = WRITE_BYTES_MAX + _PAGE_BYTES
 # how many on it takes the device for congested.
 _BACKGROUND_MAX: Final = 64
 _BACKGROUND_CONGESTED: Final = 48
+
+# Threads beside the first: as many requests that take longer need nobody else.
+_MORE_THREADS: Final = 3
 
 # Their answers make nodes known to the kernel.
 _LOOKING: Final = frozenset({int(Opcode.LOOKUP), int(Opcode.READDIRPLUS)})
@@ -84,8 +89,10 @@ NEEDED: Final = (
 class Serving:
     """Requests of `device`, each to the handler of its opcode.
 
-    :meth:`run` is for a thread of its own.  Handlers run on it one after the other; what they
-    put off (:class:`Later`) runs beside them.
+    Handlers run one after the other, on the thread that reads requests.  When one puts its answer
+    off (:class:`Later`), that thread does the work, and another one reads on: waking somebody up
+    to read takes the answer less time than waking somebody up to work.  Where nobody waits for
+    his turn to read, the work goes to the threads that the answer names.
     """
 
     def __init__(self, device: Device, handlers: dict[int, Handler]) -> None:
@@ -94,37 +101,84 @@ class Serving:
         self._handlers = {int(opcode): handler for opcode, handler in handlers.items()}
         self._handlers |= {int(Opcode.INIT): self._agree, int(Opcode.DESTROY): _say_nothing}
         self._default: Handler = _refuse_unknown
+        self._reading = threading.Lock()  # held by the thread that reads, for as long as it does
+        self._buffer = bytearray(_BUFFER_BYTES)  # guarded by _reading
+        self._view = memoryview(self._buffer)
         self._turn = threading.Lock()  # held while a request is being handled
+        # Of the threads that run, those that wait for _reading, and those that finish what was
+        # put off.  Guarded by _turn.
+        self._waiting = 0
+        self._working = 0
+        self._worked = threading.Condition(self._turn)
         self.looks = Looks()
 
     def run(self) -> None:
-        """Answer until the mount is over."""
-        buffer = bytearray(_BUFFER_BYTES)
-        view = memoryview(buffer)
-        while size := self._device.receive(buffer):
-            request = Request(view[:size])
-            with self._turn:
-                if request.opcode in _LOOKING:
-                    self.looks.begun += 1
-                    self._answer(request)
-                    self.looks.answered += 1
-                else:
-                    self._answer(request)
+        """Answer until the mount is over.  For a thread of its own, which starts some more."""
+        others = [
+            threading.Thread(target=self._stand_by, name="sqlfs-fuse", daemon=True)
+            for _ in range(_MORE_THREADS)
+        ]
+        self._waiting = 1 + len(others)
+        for each in others:
+            each.start()
+        self._serve()
+        for each in others:
+            each.join()
 
     def end(self) -> None:
-        """Wait for the handler that runs, and refuse every later request."""
+        """Wait for what is being answered, and refuse every later request."""
         with self._turn:
             self._handlers, self._default = {}, _refuse_late
+            self._worked.wait_for(lambda: self._working == 0)
 
-    def _answer(self, request: Request) -> None:
+    def _stand_by(self) -> None:
+        try:
+            self._serve()
+        except OSError as error:
+            log.error("a thread that answers requests ends: %s", error)
+
+    def _serve(self) -> None:
+        while work := self._read():
+            work()
+            with self._turn:
+                self._working -= 1
+                self._waiting += 1
+                self._worked.notify_all()
+
+    def _read(self) -> Callable[[], None] | None:
+        """Answer requests, up to one that takes longer: the work that is left to do on it.  None
+        when the mount is over."""
+        with self._reading:
+            with self._turn:
+                self._waiting -= 1
+            while size := self._device.receive(self._buffer):
+                request = Request(self._view[:size])
+                with self._turn:
+                    if request.opcode in _LOOKING:
+                        self.looks.begun += 1
+                        work = self._answer(request)
+                        self.looks.answered += 1
+                    else:
+                        work = self._answer(request)
+                    if work is not None:
+                        self._working += 1
+                        return work
+        return None
+
+    def _answer(self, request: Request) -> Callable[[], None] | None:
+        """What is left to do on a request, if another thread reads on."""
         try:
             reply = self._handlers.get(request.opcode, self._default)(request)
             if isinstance(reply, Later):
-                reply.threads.submit(self._finish, request.unique, request.opcode, reply)
+                work = partial(self._finish, request.unique, request.opcode, reply)
+                if self._waiting:
+                    return work
+                reply.threads.submit(work)
             elif reply is not None:
                 self._device.reply(request.unique, reply)
         except Exception as error:
             self._fail(request.unique, request.opcode, error)
+        return None
 
     def _finish(self, unique: int, opcode: int, later: Later) -> None:
         try:

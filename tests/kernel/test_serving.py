@@ -106,16 +106,26 @@ def handlers() -> Iterator[Handlers]:
 
 
 @pytest.fixture
-def kernel(handlers: Handlers) -> Iterator[Kernel]:
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
-        serving = Serving(Device(theirs.fileno()), handlers_of(handlers))
-        thread = threading.Thread(target=serving.run)
-        thread.start()
-        yield Kernel(ours)
-        ours.close()
-        thread.join(DEADLINE_S)
-        assert not thread.is_alive()
+        yield ours, theirs
+
+
+@pytest.fixture
+def serving(handlers: Handlers, ends: tuple[socket.socket, socket.socket]) -> Serving:
+    return Serving(Device(ends[1].fileno()), handlers_of(handlers))
+
+
+@pytest.fixture
+def kernel(serving: Serving, ends: tuple[socket.socket, socket.socket]) -> Iterator[Kernel]:
+    ours, _ = ends
+    thread = threading.Thread(target=serving.run)
+    thread.start()
+    yield Kernel(ours)
+    ours.close()
+    thread.join(DEADLINE_S)
+    assert not thread.is_alive()
 
 
 def test_both_agree_on_what_both_know(kernel: Kernel) -> None:
@@ -177,3 +187,34 @@ def test_who_waits_holds_nobody_up(kernel: Kernel, handlers: Handlers) -> None:
     handlers.go_on.set()
     # What the handler took from the request is not that of the one after it.
     assert kernel.hear() == (waiting, 0, b"first")
+
+
+def test_any_number_may_wait(kernel: Kernel, handlers: Handlers) -> None:
+    waiting = {kernel.send(Opcode.FSYNC, b"first\0") for _ in range(10)}
+    assert kernel.ask(Opcode.LOOKUP, b"second\0") == (0, b"second")
+    handlers.go_on.set()
+    assert {kernel.hear() for _ in waiting} == {(each, 0, b"first") for each in waiting}
+
+
+def test_the_end_comes_after_what_is_under_way(
+    kernel: Kernel, handlers: Handlers, serving: Serving
+) -> None:
+    waiting = kernel.send(Opcode.FSYNC, b"first\0")
+    assert kernel.ask(Opcode.LOOKUP, b"second\0") == (0, b"second")
+    answered = threading.Event()
+    seen = []
+
+    def end() -> None:
+        serving.end()
+        seen.append(answered.is_set())
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    while kernel.ask(Opcode.LOOKUP, b"third\0") != (errno.ENOTCONN, b""):
+        pass
+    assert ending.is_alive()
+    answered.set()
+    handlers.go_on.set()
+    assert kernel.hear() == (waiting, 0, b"first")
+    ending.join(DEADLINE_S)
+    assert seen == [True]
