@@ -7,4 +7,6 @@ SELECT 'volume ' || max(v.id) FROM volume AS v HAVING max(v.id) >= (SELECT next 
 UNION ALL
 SELECT 'mount ' || max(m.id) FROM mount AS m HAVING max(m.id) >= (SELECT next FROM reservation WHERE kind = 'mount')
 UNION ALL
-SELECT 'reclaim ' || max(r.id) FROM reclaim AS r HAVING max(r.id) >= (SELECT next FROM reservation WHERE kind = 'reclaim');
+SELECT 'reclaim ' || max(r.id) FROM reclaim AS r HAVING max(r.id) >= (SELECT next FROM reservation WHERE kind = 'reclaim')
+UNION ALL
+SELECT 'delta ' || max(d.id) FROM delta AS d HAVING max(d.id) >= (SELECT next FROM reservation WHERE kind = 'delta');

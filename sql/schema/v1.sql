@@ -21,7 +21,7 @@ CREATE TABLE feature (
 
 -- Ids below `next` may have been used; the owner moves `next` ahead of what it hands out.
 CREATE TABLE reservation (
-    kind TEXT PRIMARY KEY,              -- 'node', 'edge', 'volume', 'mount', 'reclaim'
+    kind TEXT PRIMARY KEY,              -- 'node', 'edge', 'volume', 'mount', 'reclaim', 'delta'
     next INTEGER NOT NULL CHECK (next >= 1)
 ) STRICT, WITHOUT ROWID;
 
@@ -139,6 +139,15 @@ CREATE TABLE reclaim (
 ) STRICT;
 
 CREATE INDEX reclaim_by_volume ON reclaim (volume);
+
+-- Small changes of files whose chunks are not sealed anew yet: each what one commit changed of one
+-- slot.  Folded into chunks before a clean close; what a killed owner left is folded by the next.
+CREATE TABLE delta (
+    id         INTEGER PRIMARY KEY,     -- never reused; the order in which they apply
+    node       INTEGER NOT NULL,        -- whose row says how many it has, and their sum
+    generation INTEGER NOT NULL,
+    sealed     BLOB NOT NULL            -- slot, and pieces of it
+) STRICT;
 
 -- Live sessions.  Liveness is the owner's lock on the file: a new owner keeps the rows of those clients
 -- of the old one that may come back, for a moment, and removes the rest.

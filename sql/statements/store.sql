@@ -24,6 +24,7 @@ SELECT CASE ?
     WHEN 'volume' THEN (SELECT max(id) FROM volume)
     WHEN 'mount' THEN (SELECT max(id) FROM mount)
     WHEN 'reclaim' THEN (SELECT max(id) FROM reclaim)
+    WHEN 'delta' THEN (SELECT max(id) FROM delta)
 END;
 -- name: greatest_key
 -- The greatest of the keys by which a table's rows are paged.
@@ -34,6 +35,7 @@ SELECT CASE ?
     WHEN 'atime' THEN (SELECT max(node) FROM atime)
     WHEN 'chunk' THEN (SELECT max(id) FROM chunk)
     WHEN 'reclaim' THEN (SELECT max(id) FROM reclaim)
+    WHEN 'delta' THEN (SELECT max(id) FROM delta)
 END;
 -- name: reservation_insert
 INSERT INTO reservation (kind, next) VALUES (?, ?);

@@ -1,45 +1,44 @@
 """The bytes of one open or changed file.
 
-A :class:`Body` lies over the content that its node's record names: its overlay over the
-record's tree.  :meth:`Body.flush` moves everything down into the tree, inside the transaction
-that will be committed; it must run for all bodies before each commit, or stored chunks would be
-in no manifest.  All methods run under the store's lock.
+A :class:`Body` lies over the content that its node's record names: its overlay, and the patches
+of small writes, over the record's tree.  :meth:`Body.flush` moves everything down into the tree, or
+into deltas, inside the transaction that will be committed; it must run for all bodies before each
+commit, or stored chunks would be in no manifest.  All methods run under the store's lock.
 """
 
 from __future__ import annotations
 
-from sqlfs.chunks import ChunkPool, Reference
 from sqlfs.content import extent, tree
-from sqlfs.content.overlay import Overlay, is_zero
-from sqlfs.content.sealing import SealWorkers
+from sqlfs.content.overlay import is_zero
+from sqlfs.content.slots import Slots
 from sqlfs.content.splice import FAR, Part, splice
 from sqlfs.crypto import built
 from sqlfs.errors import Corrupt, DamagedRange, FileTooBig, Invalid
 from sqlfs.limits import FILE_BYTES_MAX, INLINE_BYTES_MAX
-from sqlfs.namespace import NodeRecord
 
 # What a body costs besides its bytes, so that a flood of tiny files is bounded too.
 _BODY_BYTES = 1024
+# Below this part of a chunk, a file is small.
+_PATCHED_PART = 8
 
 
-class Body:
+class Body(Slots):
     """One per node; the node's ``size`` is always up to date, its content as of the last flush."""
-
-    def __init__(
-        self, record: NodeRecord, pool: ChunkPool, workers: SealWorkers, chunk_size: int
-    ) -> None:
-        self.record = record
-        self._pool = pool
-        self._workers = workers
-        self._chunk_size = chunk_size
-        self._over = Overlay(pool, workers, self)
-        self._changed = False
-        self._stored_size = record.size  # as of the last flush
 
     @property
     def changed(self) -> bool:
         """Whether the record's content is behind."""
         return self._changed
+
+    @property
+    def patched(self) -> bool:
+        """Whether there are deltas of it, or will be, that are in no chunk."""
+        return bool(self._patched) or self._patched.damage is not None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the record holds all that this does."""
+        return not (self._changed or self.patched)
 
     # --- reading ---
 
@@ -62,6 +61,12 @@ class Body:
         slot = self._in_memory(index)
         if slot is not None:
             return bytes(memoryview(slot)[start:stop])
+        patches = self._patched.patches(index)
+        if patches is not None:
+            piece = patches.covering(start, stop)
+            if piece is None:
+                return built(stop - start, lambda out: self._read_slot(index, start, out))
+            return bytes(piece)
         reference = self._stored(index)
         return b"" if reference is None else self._pool.read_range(reference, start, stop)
 
@@ -80,24 +85,24 @@ class Body:
     def _read_slot(self, index: int, start: int, out: memoryview) -> None:
         slot = self._in_memory(index)
         if slot is None:
+            patches = self._patched.patches(index)
             reference = self._stored(index)
             if reference is not None:
                 self._pool.read_into(reference, start, out)
+            if patches is not None:
+                patches.lay(out, start)
         elif start < len(slot):
             there = memoryview(slot)[start : start + len(out)]
             out[: len(there)] = there
-
-    def _in_memory(self, index: int) -> bytes | bytearray | None:
-        if index == 0 and self.record.inline is not None and not self._changed:
-            return self.record.inline
-        return self._over.plain(index)
 
     def _damaged(self, index: int, why: Corrupt) -> DamagedRange:
         if why.part is not None:
             start, end = (index * self._chunk_size + each for each in why.part)
             return DamagedRange(f"bytes {start} to {end - 1}: {why.message}")
         first, behind = index, index + 1
-        if self.record.root is not None and index not in self._over.landed:
+        if self._patched.damage is not None:
+            first, behind = 0, self._chunks(self.record.size)
+        elif self.record.root is not None and index not in self._over.landed:
             first, behind = tree.damaged_span(self._pool, self.record.root, index)
         start = first * self._chunk_size
         end = max(start + 1, min(behind * self._chunk_size, self.record.size))
@@ -107,8 +112,9 @@ class Body:
         """Bytes of the content, flushed or not, holes not counted."""
         record = self.record
         if not self._changed:
-            return record.data_bytes
-        total = record.root.length if record.root is not None else 0
+            return record.data_bytes + self._patched.growth()
+        total = self._patched.growth()
+        total += record.root.length if record.root is not None else 0
         for index in self._over.slots():
             below = tree.find(self._pool, record.root, index)
             if below is not None:
@@ -119,57 +125,6 @@ class Body:
                 landed = self._over.landed[index]
                 total += landed.length if landed is not None else 0
         return total
-
-    def find_data(self, offset: int) -> int | None:
-        """Where the next bytes are, from `offset` on, that are not in a hole; None when there are
-        none.  A slot that holds but zeros is a hole.  Raises Corrupt."""
-        chunks = self._chunks(self.record.size)
-        index = self._find(offset // self._chunk_size, chunks, is_hole=False)
-        return max(offset, index * self._chunk_size) if index < chunks else None
-
-    def find_hole(self, offset: int) -> int:
-        """Where the next hole begins, from `offset` on: at the end of the file at the latest.
-        Raises Corrupt."""
-        size = self.record.size
-        index = self._find(offset // self._chunk_size, self._chunks(size), is_hole=True)
-        return max(offset, min(index * self._chunk_size, size))
-
-    def data_within(self, offset: int, length: int) -> int:
-        """Bytes that are stored for the slots that a range of the flushed content touches.
-        Raises Corrupt."""
-        if self.record.inline is not None:
-            return self.record.size
-        first, last = offset // self._chunk_size, self._chunks(offset + length)
-        return extent.bytes_within(self._pool, self.record.root, first, last)
-
-    def _find(self, index: int, end: int, *, is_hole: bool) -> int:
-        if self.record.inline is not None and not self._changed:
-            return index if is_zero(self.record.inline) == is_hole else end
-        over = sorted(each for each in self._over.slots() if index <= each < end)
-        for limit in (*over, end):
-            # Up to there, the tree shows through.
-            root = self.record.root
-            if is_hole:
-                found = extent.first_hole(self._pool, root, index, limit, self._chunk_size)
-            else:
-                found = extent.first_chunk(self._pool, root, index, limit)
-            if found < limit or limit == end or self._over.is_hole(limit) == is_hole:
-                return found
-            index = limit + 1
-        return end
-
-    def _slot(self, index: int) -> bytes | bytearray:
-        """What is there; shorter than the slot where only zeros follow."""
-        plain = self._in_memory(index)
-        if plain is not None:
-            return plain
-        reference = self._stored(index)
-        return b"" if reference is None else self._pool.read(reference)
-
-    def _stored(self, index: int) -> Reference | None:
-        if index in self._over.landed:
-            return self._over.landed[index]
-        return tree.find(self._pool, self.record.root, index)
 
     # --- writing ---
 
@@ -194,13 +149,16 @@ class Body:
     def _write_slot(self, index: int, start: int, piece: memoryview, old_size: int) -> None:
         stop = start + len(piece)
         if len(piece) == self._chunk_size:
-            self._over.forget(index)
+            self._forget(index)
             self._over.submit(index, bytes(piece))
             return
         if start == 0 and index * self._chunk_size + stop >= old_size:
             # Nothing that is there outlives the write: no need to load it.
-            self._over.forget(index)
+            self._forget(index)
             self._over.open(index, b"")
+        elif self._takes_patch(index, len(piece)):
+            self._patch(index, start, piece)
+            return
         buffer = self._writable(index)
         before = len(buffer)
         if before < start:
@@ -210,6 +168,24 @@ class Body:
         if len(buffer) == self._chunk_size and stop == self._chunk_size:
             # The usual end of a sequential writer's slot.
             self._over.submit(index, bytes(self._over.take(index)))
+
+    def _takes_patch(self, index: int, length: int) -> bool:
+        # What is small is sealed anew as fast.
+        is_large = self.record.size * _PATCHED_PART >= self._chunk_size
+        return is_large and index not in self._over and self._patched.takes(index, length)
+
+    def _patch(self, index: int, start: int, piece: memoryview) -> None:
+        if index not in self._patched:
+            below = self._stored(index)
+            if below is None and is_zero(bytes(piece)):
+                return  # a hole stays one
+            self._patched.begin(index, below.length if below is not None else 0)
+        self._patched.put(index, start, piece)
+
+    def _forget(self, index: int) -> None:
+        """Drop what lies over the tree in a slot whose chunk is about to be replaced."""
+        self._over.forget(index)
+        self._patched.drop(index)
 
     def truncate(self, size: int) -> None:
         """Cut or extend by a hole; runs inside the store's transaction.  Raises Invalid,
@@ -233,6 +209,7 @@ class Body:
         # What is damaged is met here, before anything is dropped.
         partial = self._writable(index) if stop and self._slot(index) else None
         self._over.forget_range(chunks, FAR)
+        self._patched.drop_range(chunks, FAR)
         if partial is not None:
             before = len(partial)
             del partial[stop:]
@@ -261,7 +238,7 @@ class Body:
             edges.append((last, self._without(last, 0, tail)))
         self._remove(first + (head > 0), last)
         for index, rest in edges:
-            self._over.forget(index)
+            self._forget(index)
             if is_zero(rest):
                 self._over.submit(index, rest)
             else:
@@ -281,14 +258,17 @@ class Body:
             part = Part(self._pool, None)
             self.record.root = splice(self._pool, root, root.level, first, last, part)
         self._over.forget_range(first, last)
+        self._patched.drop_range(first, last)
 
     def share(self, first: int, source: Body, source_first: int, count: int) -> None:
         """Let `count` slots from `first` on be those of `source` from `source_first` on; neither
-        a byte of them is copied.  Both bodies are flushed, and may be one; the range does not
-        begin beyond the end.  It may end with the source's last slot, whatever its length, where
-        this content then ends too.  Runs inside the store's transaction.  Raises Corrupt."""
+        a byte of them is copied.  Both bodies are folded and flushed, and may be one; the range
+        does not begin beyond the end.  It may end with the source's last slot, whatever its length,
+        where this content then ends too.  Runs inside the store's transaction.  Raises Corrupt."""
         assert not self._changed
         assert not source._changed
+        assert not self.patched
+        assert not source.patched
         record = self.record
         begin, last = first * self._chunk_size, first + count
         source_size = source.record.size
@@ -311,7 +291,10 @@ class Body:
 
     def _writable(self, index: int) -> bytearray:
         buffer = self._over.dirty.get(index)
-        return self._over.open(index, self._slot(index)) if buffer is None else buffer
+        if buffer is None:
+            buffer = self._over.open(index, self._slot(index))
+            self._patched.drop(index)
+        return buffer
 
     def _change(self) -> None:
         if self._changed:
@@ -342,20 +325,51 @@ class Body:
                 slot_bytes = min(self._chunk_size, record.size - index * self._chunk_size)
                 self._over.submit(index, bytes(self._over.take(index).ljust(slot_bytes, b"\0")))
             self.land(wait=True)
-            chunks = self._chunks(record.size)
-            landed = self._over.landed
-            tree.check(self._pool, record.root, landed)
-            record.root = tree.update(self._pool, record.root, chunks, landed, cut=False)
+            self._put_into_tree()
             record.inline = None
-            landed.clear()
+            self._over.landed.clear()
+        self._patched.log()
         self._changed = False
         self._stored_size = record.size
         self._workers.gauge.add(-_BODY_BYTES)
+
+    def _put_into_tree(self) -> None:
+        record, landed = self.record, self._over.landed
+        chunks = self._chunks(record.size)
+        if not landed and (record.root is None or record.root.level == tree.level_for(chunks)):
+            return  # small writes leave the tree as it is
+        tree.check(self._pool, record.root, landed)
+        record.root = tree.update(self._pool, record.root, chunks, landed, cut=False)
+
+    def fold(self, limit: int) -> int:
+        """Have up to `limit` slots with patches sealed anew, so that the next flush removes their
+        deltas; returns how many.  Patches over what is damaged stay."""
+        folded = 0
+        for index in self._patched.to_fold(limit):
+            slot_bytes = min(self._chunk_size, self.record.size - index * self._chunk_size)
+            try:
+                content = bytes(self._slot(index)).ljust(slot_bytes, b"\0")
+            except Corrupt as error:
+                self._patched.keep(index, error)
+                continue
+            self._change()
+            self._patched.drop(index)
+            self._over.submit(index, content)
+            folded += 1
+        return folded
+
+    def fold_all(self) -> None:
+        """Raises Corrupt where patches lie over what is damaged."""
+        while self.fold(1):
+            pass
+        if self.patched:
+            raise Corrupt(f"node {self.record.id}: changes of it lie over damage")
 
     def _flush_inline(self) -> None:
         record = self.record
         data = self.read(0, record.size)
         self._over.forget_range(0, FAR)
+        self._patched.drop_range(0, FAR)
         if record.root is not None:
             self._pool.drop(record.root)
         record.root = None
@@ -364,10 +378,10 @@ class Body:
     def abandon(self) -> None:
         """Drop everything that isn't stored: back to the last flush."""
         self._over.forget_range(0, FAR)
+        self._patched.forget()
         self.record.size = self._stored_size
+        if self.record.delta_count:
+            self._patched.load(self._stored_bytes)
         if self._changed:
             self._changed = False
             self._workers.gauge.add(-_BODY_BYTES)
-
-    def _chunks(self, size: int) -> int:
-        return -(-size // self._chunk_size)

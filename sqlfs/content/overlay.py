@@ -25,6 +25,9 @@ class Overlay:
         self.jobs: dict[int, SealJob] = {}
         self.landed: dict[int, Reference | None] = {}
 
+    def __contains__(self, index: int) -> bool:
+        return index in self.dirty or index in self.jobs or index in self.landed
+
     def slots(self) -> set[int]:
         return {*self.dirty, *self.jobs, *self.landed}
 

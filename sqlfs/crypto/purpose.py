@@ -19,6 +19,7 @@ class Purpose(IntEnum):
     RECLAIM = 9
     ATIME = 10
     MOUNT = 11
+    DELTA = 12
 
 
 class Codec(IntEnum):

@@ -89,6 +89,19 @@ class VolumeCheck:
             yield self._finding("xattr_flag", what, "says wrongly whether it has xattrs")
         if record.root is not None and not stat.S_ISREG(record.mode):
             yield self._finding("content_kind", what, "has content, and is no regular file")
+        yield from self._deltas(record, what)
+
+    def _deltas(self, record: NodeRecord, what: str) -> Iterator[Finding]:
+        volume = self._volume
+        body = volume.bodies.get(record.id)
+        if body is not None:
+            record = body.record  # whose deltas may be others already than those of its row
+        try:
+            for _ in volume.deltas.read(record, volume.info.chunk_size):
+                pass
+        except Corrupt as error:
+            check = "content" if record.delta_count else "delta_stray"
+            yield self._finding(check, what, error.message)
 
     def _counter(self, of: str, counted: int, there: int) -> Finding:
         return self._finding(

@@ -18,7 +18,7 @@ from sqlfs.store.io import DataSyncer
 from sqlfs.store.lineage import LINEAGE_PAGE, RECORD_BYTES, Lineage
 from sqlfs.store.statements import schema, statements
 
-RESERVED_KINDS = ("node", "edge", "volume", "mount", "reclaim")
+RESERVED_KINDS = ("node", "edge", "volume", "mount", "reclaim", "delta")
 
 
 def create_file(path: Path, *, page_size: int = PAGE_BYTES_DEFAULT) -> None:

@@ -2,8 +2,9 @@
 
 It is the sum, modulo 2^256, of one number per row, so that a changed row costs two hashes and
 not a look at all the others.  It has no key: it finds accidents, in locked volumes too.  Left out
-are the rows of ``chunk_data``, which are large, and whose seals say at each read whose content
-they are; of ``mount``, which no new owner believes; and of ``lineage``, where the digest stands.
+are the rows of ``chunk_data`` and ``delta``, which are large, and of which manifests and nodes say
+at each read which ones they must be; of ``mount``, which no new owner believes; and of ``lineage``,
+where the digest stands.
 """
 
 from __future__ import annotations

@@ -97,6 +97,14 @@ class SessionBase:
         if changes and len(self._open_volume.subscriptions):
             self._open_volume.tell(tuple(changes), self)
 
+    def _settle(self, node: int) -> None:
+        """Have no deltas of a node that is about to be shared; those of others go with them."""
+        with self._reading() as volume:
+            body = volume.bodies.get(node)
+            is_patched = body is not None and body.patched
+        if is_patched:
+            self._host.work.fold_all(volume)
+
     def done(self, number: int) -> None:
         """A numbered verb is a part of the open transaction."""
         with self._lock:

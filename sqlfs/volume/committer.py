@@ -1,9 +1,9 @@
 """When what is in memory goes to the log, and the log into the file.
 
 One thread per volume file.  It stores sealed chunks, commits when the file has been idle for a
-moment, after a second at the latest, or when much has gathered, makes the log durable,
-works off the reclaim queue in small steps, and checkpoints when idle, at the log's bound, or at
-once when somebody waits to open the file; but not while somebody else has it open.
+moment, after a second at the latest, or when much has gathered, makes the log durable, works off
+the reclaim queue and folds deltas in small steps, and checkpoints when idle, at the log's bound, or
+at once when somebody waits to open the file; but not while somebody else has it open.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from sqlfs.limits import (
     CHECKPOINT_DEFERRED_S_MAX,
     CHECKPOINT_IDLE_S,
     COMMIT_AGE_S_MAX,
-    COMMIT_BYTES,
     COMMIT_IDLE_S,
     COPY_AGE_S_MAX,
     LOG_BYTES_BOUND,
@@ -32,6 +31,7 @@ log = logging.getLogger("sqlfs")
 
 _LAND_AT_ONCE = 4  # chunks stored per hold of the lock
 _RECLAIM_AT_ONCE = 4
+_FOLD_AT_ONCE = 4  # slots per hold of the lock
 _LOOK_S = 0.5  # between two looks whether clients of a dead owner still live
 
 
@@ -99,9 +99,10 @@ class Committer:
         self._db.check_place()
         if self._watch.is_wanted():
             self._let_in()
-        self._commit_if_due()
         while not self._watch.wanted and self._work.land(_LAND_AT_ONCE):
-            self._commit_if_due()
+            pass
+        self._commit_if_due()
+        self._fold_if_due()
         if self._work.reclaim(_RECLAIM_AT_ONCE):
             return 0.0
         self._checkpoint_if_due()
@@ -131,13 +132,25 @@ class Committer:
             if since is None:
                 return
             idle = now - self._last_change >= COMMIT_IDLE_S
-            old = now - since >= COMMIT_AGE_S_MAX
-            large = self._work.gauge.large or self._db.uncommitted_bytes >= COMMIT_BYTES
-            if not (idle or old or large):
+            if not (idle or now - since >= COMMIT_AGE_S_MAX or self._work.gauge.large):
                 return
             self._dirty_since = None
             number = self._db.commit()
         self._db.sync(number)
+
+    def _fold_if_due(self) -> None:
+        """Have deltas in chunks before there are too many, and before the file is left alone."""
+        while self._may_fold() and self._work.fold(_FOLD_AT_ONCE):
+            with self._db.lock:
+                # No change: the file is as idle as it was.
+                self._dirty_since = self._dirty_since or time.monotonic()
+
+    def _may_fold(self) -> bool:
+        if self._watch.wanted or self._work.gauge.large or self._closing:
+            return False
+        with self._db.lock:
+            idle = time.monotonic() - self._last_change >= CHECKPOINT_IDLE_S
+            return not self._db.settling() and (idle or self._work.has_many_deltas)
 
     def _let_in(self) -> None:
         """Somebody waits to open the file: all that was done goes into it first."""
@@ -167,9 +180,7 @@ class Committer:
             self._lags_since = now
         old = now - self._lags_since >= COPY_AGE_S_MAX and not self._watch.sees_openers
         idle = self._dirty_since is None and now - self._last_change >= CHECKPOINT_IDLE_S
-        # A first one, of a short log, marks the file: nobody's fsync has to make it then.
-        due = idle or old or size >= LOG_BYTES_BOUND or not self._db.marked
-        return due or self._work.is_short()
+        return idle or old or size >= LOG_BYTES_BOUND or self._work.is_short()
 
     def _may_checkpoint(self, now: float) -> bool:
         if self._watch.may_change():

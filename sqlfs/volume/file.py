@@ -61,10 +61,7 @@ class VolumeFile:
         gauge = Gauge()
         self._workers = SealWorkers(gauge, self._sealed)
         self.work = Work(database, self._workers)
-        self._shared = SharedParts(
-            database, self._workers, SizedCache(CHUNK_CACHE_BYTES),
-            IdSource(database, "node"), IdSource(database, "edge"), IdSource(database, "reclaim"),
-        )  # fmt: skip
+        self._shared = SharedParts(database, self._workers, SizedCache(CHUNK_CACHE_BYTES))
         self._volume_ids = IdSource(database, "volume")
         self._mounts = Mounts(database)  # guarded by the store's lock
         self._closed = False
@@ -292,7 +289,10 @@ class VolumeFile:
         try:
             with self.db.lock:
                 self._mounts.delist(session)
+                is_last = session.opened_volume.sessions == 1
             if writes:
+                if is_last:  # nobody else can without the key
+                    self.work.fold_all(session.opened_volume)
                 self.durable()
         finally:
             with self.db.lock:

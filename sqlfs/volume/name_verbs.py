@@ -99,6 +99,7 @@ class NameVerbs(SessionBase):
 
     def clone(self, source: int, parent: int, name: bytes, caller: Caller) -> Attributes:
         del caller  # the attributes are the source's
+        self._settle(source)
         with self._changing() as changes:
             volume = self._open_volume
             original = volume.nodes.get(source)
@@ -106,9 +107,7 @@ class NameVerbs(SessionBase):
                 raise IsADirectory(f"node {source} is a directory: clone its entries instead")
             size = original.size if stat.S_ISREG(original.mode) else 0
             volume.check_quota(nodes=1, size=size)
-            body = volume.bodies.get(source)
-            if body is not None and body.changed:
-                volume.flush_body(body)
+            volume.settle(original)
             twin = volume.tree.twin(original, parent, name)
             twin.size = original.size
             twin.inline = original.inline

@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sqlfs.chunks import Cached, ChunkPool, SizedCache, unpack
-from sqlfs.content import Body, SealWorkers
+from sqlfs.content import Body, DeltaTable, SealWorkers
 from sqlfs.crypto import Purpose, Sealer
-from sqlfs.errors import Corrupt, QuotaExceeded, SqlfsError
+from sqlfs.errors import Corrupt, NotFound, QuotaExceeded, SqlfsError
 from sqlfs.namespace import (
     EdgeTable,
     NodeAcls,
@@ -76,11 +76,18 @@ class SharedParts:
     database: Database
     workers: SealWorkers
     cache: SizedCache[Cached]
-    node_ids: IdSource
-    edge_ids: IdSource
-    reclaim_ids: IdSource
     handles: dict[int, OpenFile] = field(default_factory=dict)
     last_handle: int = 0
+    node_ids: IdSource = field(init=False)
+    edge_ids: IdSource = field(init=False)
+    reclaim_ids: IdSource = field(init=False)
+    delta_ids: IdSource = field(init=False)  # of rows that nobody else is told of
+
+    def __post_init__(self) -> None:
+        self.node_ids = IdSource(self.database, "node")
+        self.edge_ids = IdSource(self.database, "edge")
+        self.reclaim_ids = IdSource(self.database, "reclaim")
+        self.delta_ids = IdSource(self.database, "delta")
 
     @property
     def id_sources(self) -> tuple[IdSource, ...]:
@@ -107,6 +114,7 @@ class OpenVolume:
             volume=info.id, domain=row.domain, dedupe=info.dedupe,
             reclaim_ids=shared.reclaim_ids,
         )  # fmt: skip
+        self.deltas = DeltaTable(self.rows, shared.delta_ids)
         self.tree = Tree(
             self.rows, self.nodes, self.edges, self.acls, shared.node_ids, info.root,
             self._unlinked, self._remove_unreadable,
@@ -134,6 +142,7 @@ class OpenVolume:
         if not self.db.read_only:
             self.awaits_clients = await_clients(self)
             self._look_at_orphans()
+            self._take_over_deltas()
 
     def _read_counters(self) -> None:
         row = self.db.row("counter_get", self.info.id)
@@ -161,6 +170,22 @@ class OpenVolume:
                 for (node,) in rows:
                     self._look_at_orphan(node)
             last = rows[-1][0]
+
+    def _take_over_deltas(self) -> None:
+        """Have in memory what a dead owner left to be folded."""
+        for node in self.deltas.nodes():
+            with contextlib.suppress(NotFound, Corrupt):  # of another volume; damaged
+                record = self.nodes.get(node)
+                if record.delta_count:
+                    self.body(record)
+
+    def fold(self, limit: int) -> int:
+        """Have up to `limit` slots sealed anew with what is in deltas; returns how many.  Runs
+        inside the store's transaction."""
+        for body in list(self.bodies.values()):
+            if body.patched and (folded := body.fold(limit)):
+                return folded
+        return 0
 
     def _look_at_orphan(self, node: int) -> None:
         try:
@@ -198,6 +223,16 @@ class OpenVolume:
                 self.db.write("counter_set", self.info.id, self.sealer.generation, sealed)
                 self._stored_usage = self.usage
 
+    def settle(self, record: NodeRecord) -> None:
+        """Flush one file so that its record's content is all that it has.  Raises Corrupt where
+        that can't be, for damage beneath."""
+        body = self.body(record) if record.delta_count else self.bodies.get(record.id)
+        if body is not None and (body.changed or body.patched):
+            body.fold_all()
+            self.flush_body(body)
+        if record.delta_count:
+            raise Corrupt(f"node {record.id}: changes of it lie over damage")
+
     def flush_body(self, body: Body) -> None:
         """Flush one file.  What can't be, for damage beneath it, is lost: said in the log, and to
         the next fsync of the file, while all others go on."""
@@ -218,7 +253,7 @@ class OpenVolume:
         idle = [
             node
             for node, body in self.bodies.items()
-            if not (body.changed or self.users.is_open(node))
+            if body.is_idle and not self.users.is_open(node)
         ]
         for node in idle:
             del self.bodies[node]
@@ -228,13 +263,15 @@ class OpenVolume:
     def body(self, record: NodeRecord) -> Body:
         body = self.bodies.get(record.id)
         if body is None:
-            body = Body(record, self.pool, self.shared.workers, self.info.chunk_size)
+            body = Body(record, self.pool, self.deltas, self.shared.workers, self.info.chunk_size)
             self.bodies[record.id] = body
         return body
 
     def attributes(self, record: NodeRecord) -> Attributes:
         """What ``stat`` shows, with what is still in memory."""
         body = self.bodies.get(record.id)
+        if body is None and record.delta_count:
+            body = self.body(record)
         return record.attributes(record.data_bytes if body is None else body.data_bytes())
 
     def check_quota(self, *, nodes: int = 0, size: int = 0) -> None:
@@ -258,7 +295,7 @@ class OpenVolume:
         """One handle less."""
         self.users.closed(node)
         body = self.bodies.get(node)
-        if body is not None and not body.changed and not self.users.is_open(node):
+        if body is not None and body.is_idle and not self.users.is_open(node):
             del self.bodies[node]
         self.drop_if_unused(node)
 
@@ -319,6 +356,7 @@ class OpenVolume:
 
     def _remove(self, record: NodeRecord, *, was_orphan: bool) -> None:
         size = record.size if stat.S_ISREG(record.mode) else 0
+        self.deltas.remove_all(record)
         body = self.bodies.pop(record.id, None)
         if body is not None:
             body.abandon()
@@ -339,6 +377,7 @@ class OpenVolume:
         self.nodes.remove_row(node)
         self.db.write("atime_delete", node)
         self.db.write("xattr_delete_all", node)
+        self.deltas.remove_rows(node)
         self.count(nodes=-1)
 
     def called(self, node: int, name: bytes | None = None) -> str:

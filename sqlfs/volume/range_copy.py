@@ -64,6 +64,8 @@ class RangeCopy:
         source, target = self._source.record, self._target.record
         if not self._aligns or self._from % self._chunk_size:
             return 0
+        if self._source.patched or self._target.patched:
+            return 0  # written to since they were settled, or damaged
         # What is or stays as small as that lies in its node's row.
         if min(source.size, self._length) <= INLINE_BYTES_MAX:
             return 0

@@ -107,6 +107,8 @@ class RangeVerbs(FileVerbs):
             if source.record is target.record and abs(offset_in - offset_out) < length:
                 raise Invalid(f"the ranges at {offset_in} and {offset_out} overlap")
             self._accessed(source.record)
+        self._settle(source.record.id)
+        self._settle(target.record.id)
         done = effort = 0
         while done < length and effort < _EFFORT_MAX:
             try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from sqlfs.content import Body, SealWorkers
 from sqlfs.errors import NoSpace
 from sqlfs.limits import MIB
@@ -16,6 +18,7 @@ _AHEAD_PAGES = 8 * _CHANGE_PAGES
 # What waits in memory is committed when it might change this much: the log takes room for no more.
 _WAITING_BYTES_MAX = 64 * MIB
 _RECLAIM_AT_ONCE = 64
+_FOLD_AT_ONCE = 16
 
 
 class Work:
@@ -60,6 +63,32 @@ class Work:
                 assert isinstance(body, Body)
                 body.land(wait=False, limit=1)
         return True
+
+    def fold(self, limit: int, *, only: OpenVolume | None = None) -> bool:
+        """Seal up to `limit` slots anew that have deltas, of one volume; False when there are none.
+        Raises NoSpace, and nothing is lost."""
+        for volume in self.volumes() if only is None else [only]:
+            if not volume.deltas.bytes:
+                continue
+            pages = self.admit(limit * volume.info.chunk_size)
+            try:
+                with self._db.writing():
+                    if volume.fold(limit):
+                        return True
+            finally:
+                self.arrived(pages)
+        return False
+
+    def fold_all(self, volume: OpenVolume) -> None:
+        """Leave no deltas of a volume, as far as there is room, and they are not over damage."""
+        with contextlib.suppress(NoSpace):
+            while self.fold(_FOLD_AT_ONCE, only=volume):
+                if self.gauge.large:
+                    self._db.commit()
+
+    @property
+    def has_many_deltas(self) -> bool:
+        return any(volume.deltas.many for volume in self._volumes.values())
 
     def reclaim(self, limit: int) -> bool:
         """Work off up to `limit` rows of the reclaim queues; False when they are empty, or what is

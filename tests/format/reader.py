@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from tests.format.unsealing import (
     ATIME,
     CHUNK,
     COUNTER,
+    DELTA,
     MANIFEST,
     MOUNT,
     NAME,
@@ -56,6 +57,8 @@ class Node:
     has_xattrs: bool
     inline: bytes | None
     root: Reference | None
+    deltas: int  # how many
+    sum: int
 
 
 class VolumeFileReader:
@@ -141,8 +144,12 @@ class VolumeReader:
         mode, uid, gid, nlink, rdev, size, mtime, ctime, btime, atime, flags, kind = (
             struct.unpack_from("<IIIIQQqqqqBB", body)
         )
-        require(flags in (0, 1), "flags")
-        inline, root, content = None, None, body[66:]
+        require(flags < 4, "flags")
+        inline, root, content, deltas, total = None, None, body[66:], 0, 0
+        if flags & 2:
+            (deltas,) = struct.unpack_from("<I", content)
+            require(deltas > 0 and size > 512, "number of deltas")
+            total, content = int.from_bytes(content[4:28], "little"), content[28:]
         if kind == 1:
             require(len(content) == size > 0, "inline content")
             inline = content
@@ -155,8 +162,8 @@ class VolumeReader:
         for row in self.file.rows("SELECT generation, sealed FROM atime WHERE node = ?", id_):
             (atime,) = struct.unpack("<q", self.keys.open_row(ATIME, (self.uuid, id_), *row))
         return Node(
-            id_, mode, uid, gid, nlink, rdev, size, mtime, ctime, btime, atime, bool(flags),
-            inline, root,
+            id_, mode, uid, gid, nlink, rdev, size, mtime, ctime, btime, atime,
+            bool(flags & 1), inline, root, deltas, total,
         )  # fmt: skip
 
     def entries(self, parent: int) -> dict[bytes, int]:
@@ -231,18 +238,53 @@ class VolumeReader:
         """Offset and bytes of whatever is no hole, in order."""
         if node.inline is not None:
             yield 0, node.inline
+        changed = self.deltas(node)
+        for slot, piece in self._slots(node, changed):
+            whole = bytearray(piece)
+            for start, new in changed.get(slot, []):
+                whole.extend(bytes(max(0, start + len(new) - len(whole))))
+                whole[start : start + len(new)] = new
+            yield slot * self.chunk_size, bytes(whole)
+
+    def _slots(self, node: Node, changed: Collection[int]) -> Iterator[tuple[int, bytes]]:
+        """What the tree has for each slot, and nothing for those that only deltas have."""
+        found = {}
         if node.root is not None:
             slots = -(-node.size // self.chunk_size)
             level = 0
             while FANOUT**level < slots:
                 level += 1
             require(node.root.level == level, "lowest level")
-            for slot, chunk in self._chunks(node.root, 0):
-                piece = self._load(chunk)
-                offset = slot * self.chunk_size
-                require(len(piece) == min(self.chunk_size, node.size - offset), "chunk's length")
+            found = dict(self._chunks(node.root, 0))
+        for slot in sorted({*found, *changed}):
+            piece = self._load(found[slot]) if slot in found else b""
+            if slot not in changed:
+                full = min(self.chunk_size, node.size - slot * self.chunk_size)
+                require(len(piece) == full, "chunk's length")
                 require(any(piece), "canonical hole")
-                yield offset, piece
+            yield slot, piece
+
+    def deltas(self, node: Node) -> dict[int, list[tuple[int, bytes]]]:
+        """By slot, what is to be laid over it, in order."""
+        found: dict[int, list[tuple[int, bytes]]] = {}
+        query = "SELECT id, generation, sealed FROM delta WHERE node = ? ORDER BY id"
+        rows = self.file.rows(query, node.id) if node.deltas else []
+        require(len(rows) == node.deltas, "number of deltas")
+        total = sum(int.from_bytes(sealed[:24], "little") for *_, sealed in rows)
+        require(total % 2**192 == node.sum, "sum of deltas")
+        for id_, *row in rows:
+            body = self.keys.open_row(DELTA, (self.uuid, node.id, id_), *row)
+            slot = int.from_bytes(body[:8], "little")
+            at, behind = 8, -1
+            while at < len(body):
+                start, length = struct.unpack_from("<II", body, at)
+                piece, at = body[at + 8 : at + 8 + length], at + 8 + length
+                require(start > behind and 0 < length == len(piece), "pieces of a delta")
+                behind = start + length
+                found.setdefault(slot, []).append((start, piece))
+            require(behind <= self.chunk_size, "slot of a delta")
+            require(slot * self.chunk_size + behind <= node.size, "end of a delta")
+        return found
 
     def _chunks(self, at: Reference, first: int) -> Iterator[tuple[int, Reference]]:
         if at.level == 0:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-_LEFT_OUT = ("lineage", "mount", "chunk_data")
+_LEFT_OUT = ("lineage", "mount", "chunk_data", "delta")
 
 
 def pack(values: Iterable[object]) -> bytes:

@@ -13,10 +13,21 @@ from sqlfs.maintenance import check_file
 from sqlfs.store import checks
 from sqlfs.volume import VolumeFile
 from tests.format.tampering import stored, tamper
-from tests.format.volumes import CHUNK, ME, VOLUME, Kind, add_volume, create, noise, put
+from tests.format.volumes import (
+    CHUNK,
+    ME,
+    VOLUME,
+    Kind,
+    add_volume,
+    create,
+    keeping_deltas,
+    noise,
+    put,
+    write_small,
+)
 
 ENCRYPTED = Kind(b"pass")
-KINDS_OF_IDS = ("node", "edge", "volume", "mount", "reclaim")
+KINDS_OF_IDS = ("node", "edge", "volume", "mount", "reclaim", "delta")
 
 Ids = Mapping[str, int]
 
@@ -48,6 +59,9 @@ STRUCTURE = [
     case("chunk_without_data", "DELETE FROM chunk_data WHERE id = 1", "chunk 1"),
     case("chunk_without_domain", "UPDATE chunk SET domain = :nobody WHERE id = 1", "chunk 1"),
     case("data_without_chunk", "DELETE FROM chunk WHERE id = 1", "chunk 1"),
+    case(
+        "delta_without_node", "UPDATE delta SET node = :nobody", "delta {last_delta}, node {nobody}"
+    ),
     case(
         "directory_unreachable",
         "UPDATE edge SET parent = :inner WHERE child = :outer",
@@ -137,6 +151,10 @@ UNDER_SEAL = [
     case("link_count", "DELETE FROM edge WHERE child = :file", "node {file}"),
     case("content", "UPDATE chunk_data SET generation = 2 WHERE id = 1", "node {file}"),
     case("content", "DELETE FROM chunk WHERE id = 1", "node {file}"),
+    case("content", "UPDATE delta SET generation = 2", "node {file}"),
+    case("content", "UPDATE delta SET id = id + 1", "node {file}"),
+    case("content", "DELETE FROM delta", "node {file}"),
+    case("delta_stray", "UPDATE delta SET node = :inner", "node {inner}"),
     case("reclaim_sealed", "UPDATE reclaim SET id = :nobody", "the reclaim queue"),
 ]
 
@@ -148,7 +166,7 @@ def named(cases: list[Case]) -> list[str]:
 @pytest.fixture
 def ids(path: Path) -> dict[str, int]:
     """A closed file of two encrypted volumes with a row in nearly every table; ids by name."""
-    with create(path, ENCRYPTED) as file:
+    with keeping_deltas(), create(path, ENCRYPTED) as file:
         add_volume(file, "other", ENCRYPTED)
         roots = {info.name: info.root for info in file.volumes()}
         session = file.session(VOLUME, passphrase=ENCRYPTED.passphrase)
@@ -158,6 +176,7 @@ def ids(path: Path) -> dict[str, int]:
         session.setxattr(node, b"user.name", b"value")
         put(session, b"gone", (0, noise(CHUNK + 1)))
         session.sync()
+        write_small(session, node)
         session.unlink(session.root, b"gone")
         session.sync()
         session.read(session.open(node, os.O_RDONLY), 0, 1)

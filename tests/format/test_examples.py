@@ -9,6 +9,8 @@ from blake3 import blake3
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from sqlfs.chunks.reference import Reference, encode_manifest
+from sqlfs.content.deltas import encode_delta
+from sqlfs.content.patches import Patches
 from sqlfs.crypto import KdfParameters, KeySlot, Purpose, Sealer, derive_kek, make_slot, unwrap
 from sqlfs.namespace import NodeRecord, encode_node
 from sqlfs.store.digest import row_number
@@ -53,6 +55,7 @@ def test_the_examples_that_were_promised_are_there() -> None:
         "chunk-id-plain",
         "manifest",
         "reclaim-row",
+        "delta",
         "volume-settings",
         "key-slot",
     }
@@ -163,6 +166,16 @@ def test_reclaim_row() -> None:
     aad = example.number("volume"), example.number("reclaim")
     body = bytes([example.number("level")]) + example.raw("digest")
     assert sealer_of(example).seal(Purpose.RECLAIM, aad, body) == example.result
+
+
+def test_delta() -> None:
+    example = EXAMPLES["delta"]
+    patches = Patches()
+    for which in ("second", "first"):
+        patches.put(example.number(f"{which} start"), example.raw(f"{which} piece"))
+    aad = example.raw("volume uuid"), example.number("node"), example.number("delta")
+    body = encode_delta(example.number("slot"), patches)
+    assert sealer_of(example).seal(Purpose.DELTA, aad, body) == example.result
 
 
 def test_volume_settings() -> None:
@@ -331,6 +344,16 @@ def test_reclaim_row_read_independently() -> None:
     aad = example.number("volume"), example.number("reclaim")
     body = bytes([example.number("level")]) + example.raw("digest")
     assert_sealed(example, unsealing.RECLAIM, aad, body)
+
+
+def test_delta_read_independently() -> None:
+    example = EXAMPLES["delta"]
+    body = struct.pack("<Q", example.number("slot"))
+    for which in ("first", "second"):
+        piece = example.raw(f"{which} piece")
+        body += struct.pack("<II", example.number(f"{which} start"), len(piece)) + piece
+    aad = example.raw("volume uuid"), example.number("node"), example.number("delta")
+    assert_sealed(example, unsealing.DELTA, aad, body)
 
 
 def test_volume_settings_read_independently() -> None:

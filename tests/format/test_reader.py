@@ -156,7 +156,7 @@ def test_ids_are_below_what_is_reserved(path: Path, kind: Kind, read: Read) -> N
         session.unlink(session.root, b"two levels")
     reader = read(path)
     reserved = dict(reader.rows("SELECT kind, next FROM reservation"))
-    assert set(reserved) == {"node", "edge", "volume", "mount", "reclaim"}
+    assert set(reserved) == {"node", "edge", "volume", "mount", "reclaim", "delta"}
     for table in ("node", "edge", "volume", "reclaim"):
         ((highest,),) = reader.rows(f"SELECT max(id) FROM {table}")
         assert 0 < highest < reserved[table]

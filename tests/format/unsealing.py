@@ -10,7 +10,8 @@ from argon2.low_level import Type, hash_secret_raw
 from blake3 import blake3
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-NODE, NAME, XATTR, CHUNK, MANIFEST, VOLUME, COUNTER, KEY_SLOT, RECLAIM, ATIME, MOUNT = range(1, 12)
+NODE, NAME, XATTR, CHUNK, MANIFEST, VOLUME = range(1, 7)
+COUNTER, KEY_SLOT, RECLAIM, ATIME, MOUNT, DELTA = range(7, 13)
 SEGMENT = 16384
 
 Aad = Sequence[bytes | int]

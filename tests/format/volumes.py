@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from unittest import mock
 
 from sqlfs.crypto import KdfParameters
 from sqlfs.maintenance import check_file
 from sqlfs.types import AttributeChanges, Attributes, Caller
 from sqlfs.volume import Session, VolumeFile
+from sqlfs.volume.work import Work
 from tests.format.tampering import stored
 
 CHUNK = 4096
@@ -95,6 +97,21 @@ def put(session: Session, name: bytes, *writes: tuple[int, bytes], size: int | N
     if size is not None:
         session.setattr(attributes.node, AttributeChanges(size=size))
     return attributes.node
+
+
+def write_small(session: Session, node: int, offset: int = 9, data: bytes = b"small") -> None:
+    """A change that is a delta from now on."""
+    handle = session.open(node, os.O_WRONLY)
+    session.write(handle, offset, data)
+    session.fsync(handle)
+    session.release(handle)
+
+
+@contextmanager
+def keeping_deltas() -> Iterator[None]:
+    """Files are closed as if there were no room to fold what was written to them."""
+    with mock.patch.object(Work, "fold_all"):
+        yield
 
 
 @cache

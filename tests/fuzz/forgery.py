@@ -53,6 +53,7 @@ def another_body(chance: random.Random, connection: apsw.Connection, specimen: S
         "xattr": (Purpose.XATTR, "node, tag, since", lambda key: (uuid, *key)),
         "atime": (Purpose.ATIME, "node", lambda key: (uuid, *key)),
         "reclaim": (Purpose.RECLAIM, "id", lambda key: (volume, *key)),
+        "delta": (Purpose.DELTA, "node, id", lambda key: (uuid, *key)),
         "counter": (Purpose.COUNTER, "volume", lambda _: (uuid,)),
         "volume": (Purpose.VOLUME, "id", lambda key: (uuid, *key)),
     }  # fmt: skip

@@ -13,7 +13,7 @@ import apsw
 RowDamage = Callable[[random.Random, apsw.Connection], str]
 TABLES: Final = (
     "lineage", "feature", "reservation", "volume", "counter", "key_slot", "node", "edge", "xattr",
-    "atime", "orphan", "chunk", "chunk_data", "reclaim", "mount",
+    "atime", "orphan", "chunk", "chunk_data", "reclaim", "delta", "mount",
 )  # fmt: skip
 _NUMBERS: Final = (
     0, 1, -1, 2, 7, 255, 2**16, 2**31 - 1, 2**31, 2**32, 2**40 - 1, 2**40, 2**62, 2**63 - 1,

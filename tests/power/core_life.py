@@ -36,7 +36,7 @@ class CoreLife:
     def __init__(self, path: Path, kek: bytes | None) -> None:
         self._path = path
         self._kek = kek
-        self.backups_finished = 0
+        self.backups_finished = self.folded = 0
 
     def run(
         self,
@@ -65,6 +65,8 @@ class CoreLife:
                         (both.link_nameless, 3),
                         (both.whiteout, 2),
                         (both.set_acl, 3),
+                        (both.write_small, 8),
+                        (self._fold, 2),
                         (self._sync, 1),
                         (self._commit, 3),
                         (self._checkpoint, 3),
@@ -107,6 +109,9 @@ class CoreLife:
 
     def _reclaim(self) -> None:
         self._file.reclaim()
+
+    def _fold(self) -> None:
+        self.folded += self._file.work.fold(1)
 
     def _trim_log(self) -> None:
         self._file.db.trim_log()

@@ -321,6 +321,21 @@ class Lockstep:
         self._both(lambda side: side.session.fsync(side.handles[number], data_only))
         self.acknowledge()
 
+    def write_small(self) -> None:
+        """What may be kept as a delta."""
+        number = self._handle()
+        if number is None:
+            return
+        size = self._model.session.getattr(self._opened[number].node).size
+        offset, data = self._chance.randint(0, size), bytes(self._chance.choices(range(256), k=90))
+        self._both(
+            lambda side: side.session.write(side.handles[number], offset, data),
+            lambda: self._write_model(number, offset, data),
+        )
+        if self._opened[number].flags & os.O_DSYNC or self._chance.random() < 0.5:
+            self._both(lambda side: side.session.fsync(side.handles[number]))
+            self.acknowledge()
+
     # --- names ---
 
     def _mkdir(self) -> None:

@@ -35,6 +35,7 @@ def test_backups_are_of_their_moment(disk_folder: Path) -> None:
     for _ in volume.lives(life, count=2, steps=300):
         pass
     assert life.backups_finished > 3
+    assert life.folded > 0
 
 
 def test_an_fsync_that_only_commits_is_found_out(

@@ -32,6 +32,7 @@ WALKS = {
     "repair_stray_data": "an index without the pages of the data; it is all walked once",
     "lineage_strays": _REPAIR,
     "counter_strays": _REPAIR,
+    "delta_strays": _REPAIR,
     "key_slot_strays": _REPAIR,
     "edge_doubles": _REPAIR,
     "chunk_doubles": _REPAIR,

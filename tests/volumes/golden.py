@@ -213,6 +213,23 @@ def _unfinished(session: Session) -> None:
     session.unlink(root, b"gone")
 
 
+def _patched(session: Session) -> None:
+    """Small writes that are not folded yet: over chunks and holes, at the end, and beyond it."""
+    small(session)
+    root = session.root
+    large = whole(session, root, b"large", noise(5 * CHUNK + 9))
+    sparse = put(session, root, b"sparse", (3 * CHUNK, noise(700)), size=200 * CHUNK)
+    session.sync()
+    for node, offset, length in (
+        (large, 10, 20), (large, 25, 30), (large, 2 * CHUNK - 5, 10), (large, 5 * CHUNK + 9, 100),
+        (sparse, 3 * CHUNK + 690, 50), (sparse, 150 * CHUNK + 1, 5), (large, 20, 8),
+    ):  # fmt: skip
+        handle = session.open(node, os.O_RDWR)
+        session.write(handle, offset, noise(length, offset))
+        session.fsync(handle)
+        session.release(handle)
+
+
 FILES: Final[dict[str, FilePlan]] = {
     "plain": FilePlan(
         "everything that a volume can hold",
@@ -267,6 +284,11 @@ FILES: Final[dict[str, FilePlan]] = {
         "a copy of a file that was in use: it carries another file's open mark, and is whole",
         (VolumePlan("main", small),),
         ending="in_use",
+    ),
+    "with-deltas": FilePlan(
+        "what a killed owner leaves, with small changes of files that are in no chunk yet",
+        (VolumePlan("main", _patched, PASSPHRASE),),
+        ending="log",
     ),
     "with-log": FilePlan(
         "what a killed owner leaves: the log beside it is its own, and has most of what it holds",

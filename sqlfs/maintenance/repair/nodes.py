@@ -91,6 +91,7 @@ class NodeRows:
             record = volume.nodes.get(root)
             record.mode, record.size = stat.S_IFDIR | _ROOT_MODE, 0
             record.inline = record.root = None
+            volume.deltas.remove_all(record)
             volume.nodes.touch(record)
             home.directories.add(root)
             self._mending.note("root_missing", what, "the root is no directory: it is one now")

@@ -54,6 +54,15 @@ def remove_strays(mending: Mending) -> None:
     ):
         if removed := _changed(mending, statement):
             mending.note("volume_incomplete", f"{removed} {what}", "belong to nothing: removed")
+    for home in mending.homes:
+        deltas = home.volume.deltas
+        for node in deltas.nodes():
+            if home.has(node) and not home.volume.nodes.get(node).delta_count:
+                deltas.remove_rows(node)
+                what, message = f"node {node} of {home}", "has no use for its deltas: removed"
+                mending.note("delta_stray", what, message)
+    if not mending.others and (removed := _changed(mending, "delta_strays")):
+        mending.note("delta_without_node", f"{removed} deltas", "belong to nothing: removed")
 
 
 def forget_clients(mending: Mending) -> None:
