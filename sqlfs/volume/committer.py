@@ -17,6 +17,7 @@ from sqlfs.limits import (
     CHECKPOINT_DEFERRED_S_MAX,
     CHECKPOINT_IDLE_S,
     COMMIT_AGE_S_MAX,
+    COMMIT_BYTES,
     COMMIT_IDLE_S,
     COPY_AGE_S_MAX,
     LOG_BYTES_BOUND,
@@ -99,9 +100,9 @@ class Committer:
         self._db.check_place()
         if self._watch.is_wanted():
             self._let_in()
-        while not self._watch.wanted and self._work.land(_LAND_AT_ONCE):
-            pass
         self._commit_if_due()
+        while not self._watch.wanted and self._work.land(_LAND_AT_ONCE):
+            self._commit_if_due()
         self._fold_if_due()
         if self._work.reclaim(_RECLAIM_AT_ONCE):
             return 0.0
@@ -132,7 +133,9 @@ class Committer:
             if since is None:
                 return
             idle = now - self._last_change >= COMMIT_IDLE_S
-            if not (idle or now - since >= COMMIT_AGE_S_MAX or self._work.gauge.large):
+            old = now - since >= COMMIT_AGE_S_MAX
+            large = self._work.gauge.large or self._db.uncommitted_bytes >= COMMIT_BYTES
+            if not (idle or old or large):
                 return
             self._dirty_since = None
             number = self._db.commit()
@@ -180,7 +183,9 @@ class Committer:
             self._lags_since = now
         old = now - self._lags_since >= COPY_AGE_S_MAX and not self._watch.sees_openers
         idle = self._dirty_since is None and now - self._last_change >= CHECKPOINT_IDLE_S
-        return idle or old or size >= LOG_BYTES_BOUND or self._work.is_short()
+        # A first one, of a short log, marks the file: nobody's fsync has to make it then.
+        due = idle or old or size >= LOG_BYTES_BOUND or not self._db.marked
+        return due or self._work.is_short()
 
     def _may_checkpoint(self, now: float) -> bool:
         if self._watch.may_change():
