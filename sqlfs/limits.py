@@ -42,19 +42,19 @@ PAGE_BYTES_DEFAULT: Final = 32 * KIB
 ID_RESERVATION: Final = 4096
 
 # Content gathered in memory, over all nodes of an owner.
-DIRTY_BYTES_MAX: Final = 32 * MIB
+DIRTY_BYTES_MAX: Final = 24 * MIB
 # Small changes of a volume that are in no chunk yet.
 DELTA_BYTES_MAX: Final = 24 * MIB
 CHUNK_CACHE_BYTES: Final = 24 * MIB
-PAGE_CACHE_BYTES: Final = 24 * MIB
+PAGE_CACHE_BYTES: Final = 40 * MIB
 NODE_CACHE_ENTRIES: Final = 16_384
 
 # Commits and checkpoints (seconds, bytes).
 COMMIT_IDLE_S: Final = 0.05
 COMMIT_AGE_S_MAX: Final = 1.0
-# Of content, in memory or in the open transaction.  All that it changes stays in the page cache
+# Of content, in memory or in the open transaction.  All that this changes stays in the page cache
 # until it is committed: where a page goes to the log twice, SQLite reads half of that again.
-COMMIT_BYTES: Final = 16 * MIB
+COMMIT_BYTES: Final = 12 * MIB
 CHECKPOINT_IDLE_S: Final = 2.0
 LOG_BYTES_BOUND: Final = 320 * MIB
 # While somebody else has the file open, perhaps to copy it, checkpoints wait: no longer than this,
@@ -83,6 +83,6 @@ assert CHUNK_BYTES_MIN * MANIFEST_FANOUT**MANIFEST_LEVEL_MAX > FILE_BYTES_MAX
 assert CHUNK_BYTES_DEFAULT <= CHUNK_BYTES_MAX
 assert INLINE_BYTES_MAX < CHUNK_BYTES_MIN
 assert COMMIT_BYTES <= DIRTY_BYTES_MAX
-assert COMMIT_BYTES + 4 * CHUNK_BYTES_DEFAULT < PAGE_CACHE_BYTES
+assert COMMIT_BYTES + DIRTY_BYTES_MAX + 4 * CHUNK_BYTES_DEFAULT < PAGE_CACHE_BYTES
 assert IO_BYTES_MAX < MESSAGE_BYTES_MAX
 assert OWNER_AWAITED_S_MAX < CLIENTS_AWAITED_S_MAX

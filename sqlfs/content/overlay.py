@@ -67,7 +67,7 @@ class Overlay:
             self._land(index, None)
             return
         self.jobs[index] = self._workers.submit(self._pool, plain, self._owner)
-        self._workers.gauge.add(len(plain))
+        self._workers.gauge.add(len(plain), sealing=True)
 
     def forget(self, index: int) -> None:
         """Drop what lies over the tree in a slot, which then shows through again."""
@@ -93,8 +93,8 @@ class Overlay:
         for index, job in list(self.jobs.items()):
             if stored >= limit:
                 break
-            if wait or job.result.done():
-                reference = self._pool.add(job.result.result())
+            if wait or job.done:
+                reference = self._pool.add(self._workers.wait(job))
                 self._drop_job(index)
                 self._land(index, reference)
                 stored += 1
@@ -109,7 +109,7 @@ class Overlay:
     def _drop_job(self, index: int) -> None:
         job = self.jobs.pop(index, None)
         if job is not None:
-            self._workers.gauge.add(-len(job.plain))
+            self._workers.gauge.add(-len(job.plain), sealing=True)
 
 
 def is_zero(data: bytes | bytearray) -> bool:

@@ -335,7 +335,7 @@ class Database(Rows):
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             except apsw.Error as error:
                 raise translated(error, self.path) from error
-            self.log_allocated = 0
+            self.room.log_emptied()
 
     def trim_log(self) -> None:
         """Copy the log, begin a new one, and give back the room behind its reserve."""
@@ -378,6 +378,7 @@ class Database(Rows):
         with self.lock:
             if self.closed:
                 return
+        self.room.end()
         try:
             if self._parted and self._place.is_named():
                 # What was committed goes into the file, wherever it is: it needs no log then.

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +32,8 @@ from sqlfs.store.log import log_path
 if TYPE_CHECKING:
     from sqlfs.store.database import Database
 
+log = logging.getLogger("sqlfs")
+
 FRAME_HEADER_BYTES: Final = 24
 # What only changes which free something may use: of the log, and of free pages or room behind the
 # last page.
@@ -41,6 +45,9 @@ _FILE_RESERVE_BYTES_MIN: Final = 512 * KIB
 _LOG_WORKING_BYTES: Final = 4 * MIB
 # Room is taken in steps, so that it is seldom asked for.
 _STEP_BYTES: Final = 4 * MIB
+# During a burst room is taken beforehand, beside the others, where this much is left.
+_PLENTY_BYTES: Final = 1024 * MIB
+_AHEAD_BYTES: Final = 32 * MIB
 # Asked for more than there is, a file system may allocate all it has before it refuses: what is
 # large is compared with what is free first.
 _LARGE_BYTES: Final = 64 * MIB
@@ -73,6 +80,10 @@ class Room:
         )
         self.reserve_pages = max(_FILE_RESERVE_BYTES_MIN // page_size, _FILE_RESERVE_PAGES)
         self.ahead = 0  # pages that may be changed before anybody asks again
+        self._returns = 0  # how often room was given back
+        # Held while room is taken beside the lock, and never taken under it.
+        self._taking = threading.Lock()
+        self._ended = False  # guarded by _taking
         # Tells how many pages what waits in memory will change.
         self.waiting: Callable[[], int] = lambda: 0
 
@@ -86,6 +97,7 @@ class Room:
         """A checkpoint has copied the log, and SQLite cut off what the file had beyond its end:
         what of it is needed still is taken again at once."""
         self._file_bytes, self.ahead = 0, 0
+        self._returns += 1
         if self._allocates:
             self._take_file(self._file_bytes_for(self.waiting(), frees=False), in_steps=False)
 
@@ -163,6 +175,57 @@ class Room:
         log = db.log_allocated - self.log_reserve - _LOG_WORKING_BYTES
         return max(0, inside + ahead + log + self._outside())
 
+    # --- taking beforehand ---
+
+    def take_ahead(self) -> None:
+        """Take room for the rest of a burst, which may take long, beside whoever holds the lock.
+        To be called under no lock, from any thread.  Where it fails, who needs the room meets it.
+        """
+        if not self._taking.acquire(blocking=False):
+            return
+        try:
+            with self._db.lock:
+                returns = self._returns
+                plan = self._plan_ahead()
+            for which, fd, there, wanted in plan:
+                self._syncer.allocate(fd, which, there, wanted - there)
+            with self._db.lock:
+                if returns == self._returns:
+                    for which, _, _, wanted in plan:
+                        self._has(which, wanted)
+        except OSError as error:
+            log.debug("%s: no room was taken ahead: %s", self._db.path, error)
+        finally:
+            self._taking.release()
+
+    def _plan_ahead(self) -> list[tuple[str, int, int, int]]:
+        """What to allocate, of which descriptor, from where to where; nothing unless there is
+        plenty of room."""
+        db = self._db
+        if self._ended or not (self._allocates and self._file_bytes) or db.failure is not None:
+            return []
+        if self._outside() < _PLENTY_BYTES:
+            return []
+        count, _ = db.page_counts()
+        log_wanted = self.log_used() + self.log_reserve + _AHEAD_BYTES
+        file_wanted = count * db.page_size + _AHEAD_BYTES
+        plan = [
+            ("log", self._log_descriptor(), db.log_allocated, log_wanted),
+            ("main", db.fd, self._file_bytes, file_wanted),
+        ]
+        return [each for each in plan if each[2] < each[3]]
+
+    def _has(self, which: str, allocated: int) -> None:
+        if which == "log":
+            self._db.log_allocated = max(self._db.log_allocated, allocated)
+        else:
+            self._file_bytes = max(self._file_bytes, allocated)
+
+    def end(self) -> None:
+        """The descriptors are about to be closed.  To be called under no lock."""
+        with self._taking:
+            self._ended = True
+
     # --- giving ---
 
     def log_has_spare(self) -> bool:
@@ -177,6 +240,12 @@ class Room:
         if self._db.log_allocated > kept >= self._db.log_bytes:
             self._syncer.give_back(self._log_descriptor(), kept, self._db.log_allocated - kept)
             self._db.log_allocated = kept
+            self._returns += 1
+
+    def log_emptied(self) -> None:
+        """The log has given back all its room."""
+        self._db.log_allocated = 0
+        self._returns += 1
 
     def keep_reserve(self) -> None:
         """Before a checkpoint, in its transaction: make and free pages, so that the file keeps its
@@ -194,7 +263,7 @@ class Room:
         if wanted <= self._db.log_allocated:
             return True
         taken = self._take("log", self._log_descriptor(), self._db.log_allocated, wanted, in_steps)
-        self._db.log_allocated = max(taken, self._db.log_allocated)
+        self._has("log", taken)
         return taken >= wanted
 
     def _take_file(self, wanted: int, in_steps: bool) -> bool:
@@ -208,7 +277,7 @@ class Room:
         if wanted > os.fstat(self._db.fd).st_size + _GROWTH_BYTES_MAX:
             return False  # its counts of pages are forged
         taken = self._take("main", self._db.fd, self._file_bytes, wanted, in_steps)
-        self._file_bytes = max(taken, self._file_bytes)
+        self._has("main", taken)
         return taken >= wanted
 
     def _take(self, which: str, fd: int, there: int, wanted: int, in_steps: bool) -> int:

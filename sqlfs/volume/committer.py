@@ -132,14 +132,17 @@ class Committer:
             since = self._dirty_since
             if since is None:
                 return
-            idle = now - self._last_change >= COMMIT_IDLE_S
-            old = now - since >= COMMIT_AGE_S_MAX
-            large = self._work.gauge.large or self._db.uncommitted_bytes >= COMMIT_BYTES
-            if not (idle or old or large):
+            due = now - self._last_change >= COMMIT_IDLE_S or now - since >= COMMIT_AGE_S_MAX
+            if due:
+                self._dirty_since = None
+            elif not (self._work.gauge.lingers or self._db.uncommitted_bytes >= COMMIT_BYTES):
                 return
-            self._dirty_since = None
-            number = self._db.commit()
-        self._db.sync(number)
+            if self._db.uncommitted_bytes >= COMMIT_BYTES:
+                self._work.take_ahead()
+        number = self._db.commit()
+        # A burst goes on beside its commits; it is synced when its first change is old.
+        if due:
+            self._db.sync(number)
 
     def _fold_if_due(self) -> None:
         """Have deltas in chunks before there are too many, and before the file is left alone."""

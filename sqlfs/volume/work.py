@@ -109,6 +109,10 @@ class Work:
 
     # --- room ---
 
+    def take_ahead(self) -> None:
+        """A burst goes on: have room taken for the rest of it, beside all else.  Under the lock."""
+        self._workers.beside(self._db.room.take_ahead)
+
     def admit(self, size: int, *, frees: bool = False) -> int:
         """Take room for a change that brings `size` bytes of content, or `frees` some.
 
