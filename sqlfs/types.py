@@ -137,6 +137,7 @@ class VolumeInfo:
     root: int
     encrypted: bool
     dedupe: bool
+    compression: int  # level of zstd; 0: none
     chunk_size: int
     created_ns: int
     epoch: int

@@ -36,6 +36,7 @@ CREATE TABLE volume (
     id_generation INTEGER NOT NULL,     -- the one that ids and tags are made with; outlives a re-key
     chunk_size INTEGER NOT NULL,        -- bytes, a power of two
     dedupe     INTEGER NOT NULL CHECK (dedupe IN (0, 1)),
+    compression INTEGER NOT NULL CHECK (compression BETWEEN 0 AND 19), -- level of zstd that new chunks are compressed with; 0: none
     epoch      INTEGER NOT NULL CHECK (epoch >= 1), -- the one that current changes belong to
     created    INTEGER NOT NULL,        -- ns
     sealed     BLOB NOT NULL            -- the same settings again, so that none can be edited, and the quota

@@ -5,7 +5,7 @@ SELECT name, required FROM feature;
 -- name: digest_reservation
 SELECT kind, next FROM reservation;
 -- name: digest_volume
-SELECT id, uuid, name, root, domain, encrypted, generation, id_generation, chunk_size, dedupe, epoch, created, sealed
+SELECT id, uuid, name, root, domain, encrypted, generation, id_generation, chunk_size, dedupe, compression, epoch, created, sealed
 FROM volume;
 -- name: digest_counter
 SELECT volume, generation, sealed FROM counter;

@@ -3,7 +3,7 @@
 
 -- name: wreck_create
 CREATE TABLE frame (page INTEGER NOT NULL, offset INTEGER NOT NULL, PRIMARY KEY (page, offset)) WITHOUT ROWID;
-CREATE TABLE volume (rank, id, uuid, name, root, domain, encrypted, generation, id_generation, chunk_size, dedupe, epoch, created, sealed);
+CREATE TABLE volume (rank, id, uuid, name, root, domain, encrypted, generation, id_generation, chunk_size, dedupe, compression, epoch, created, sealed);
 CREATE TABLE uuid (rank, uuid, id);
 CREATE TABLE key_slot (rank, volume, slot, generation, memory_kib, passes, lanes, salt, commitment, wrapped);
 CREATE TABLE node (rank, id, volume, since, generation, sealed);
@@ -36,7 +36,7 @@ SELECT page, max(offset) FROM frame WHERE page > ? GROUP BY page ORDER BY page L
 SELECT coalesce(max(page), 0) FROM frame;
 
 -- name: wreck_volume
-INSERT INTO volume VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO volume VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: wreck_uuid
 INSERT INTO uuid VALUES (?, ?, ?);
 -- name: wreck_key_slot
@@ -55,7 +55,7 @@ INSERT OR IGNORE INTO piece VALUES (?, ?, ?);
 INSERT INTO data VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- name: wreck_volumes
-SELECT id, uuid, name, root, domain, encrypted, generation, id_generation, chunk_size, dedupe, epoch, created, sealed
+SELECT id, uuid, name, root, domain, encrypted, generation, id_generation, chunk_size, dedupe, compression, epoch, created, sealed
 FROM volume ORDER BY id, rank DESC LIMIT 1000;
 -- name: wreck_uuids
 SELECT uuid, id FROM uuid ORDER BY id, rank DESC LIMIT 1000;

@@ -1,15 +1,15 @@
 -- name: volume_ids
 SELECT id FROM volume ORDER BY id;
 -- name: volume_by_id
-SELECT id, uuid, name, root, domain, encrypted, generation, id_generation, chunk_size, dedupe, epoch, created, sealed
+SELECT id, uuid, name, root, domain, encrypted, generation, id_generation, chunk_size, dedupe, compression, epoch, created, sealed
 FROM volume WHERE id = ?;
 -- name: volume_by_name
-SELECT id, uuid, name, root, domain, encrypted, generation, id_generation, chunk_size, dedupe, epoch, created, sealed
+SELECT id, uuid, name, root, domain, encrypted, generation, id_generation, chunk_size, dedupe, compression, epoch, created, sealed
 FROM volume WHERE name = ?;
 -- name: volume_insert
 INSERT INTO volume
-    (id, uuid, name, root, domain, encrypted, generation, id_generation, chunk_size, dedupe, epoch, created, sealed)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    (id, uuid, name, root, domain, encrypted, generation, id_generation, chunk_size, dedupe, compression, epoch, created, sealed)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: volume_seal
 UPDATE volume SET sealed = ? WHERE id = ?;
 

@@ -19,7 +19,8 @@ from sqlfs.chunks.cache import SizedCache
 from sqlfs.chunks.parts import Cached, PartReader
 from sqlfs.chunks.reference import Entries, Reference, decode_manifest, encode_manifest
 from sqlfs.chunks.rows import check_generation, unpack
-from sqlfs.crypto import Purpose, Sealer, built
+from sqlfs.crypto import Codec, Purpose, Sealer, built
+from sqlfs.crypto.compression import compressed
 from sqlfs.crypto.segments import SEGMENT_BYTES
 from sqlfs.errors import Corrupt
 from sqlfs.limits import MANIFEST_LEVEL_MAX
@@ -56,6 +57,7 @@ class ChunkPool:
         volume: int,
         domain: int,
         dedupe: bool,
+        compression: int,
         reclaim_ids: IdSource,
     ) -> None:
         self._db = database
@@ -65,6 +67,7 @@ class ChunkPool:
         self._volume = volume
         self._domain = domain
         self._dedupe = dedupe
+        self._compression = compression
         self._reclaim_ids = reclaim_ids
         # Digests stored lately: their next copy need not be sealed only to be thrown away.
         self._damaged: set[bytes] = set()  # digests of chunks that could not be read
@@ -181,9 +184,8 @@ class ChunkPool:
 
     def read(self, chunk: Reference) -> bytes:
         """The chunk's bytes.  Raises Corrupt."""
-        key = self._key(chunk)
-        cached = self._cache.get(key)
-        if isinstance(cached, bytes) and len(cached) == chunk.length:
+        cached = self._cached(chunk)
+        if cached is not None:
             return cached
         what = f"chunk {chunk.digest.hex()[:16]}"
         aad = (self._domain, chunk.digest)
@@ -194,20 +196,24 @@ class ChunkPool:
             raise
         if len(plain) != chunk.length:
             raise Corrupt(f"{what}: {len(plain)} bytes where {chunk.length} were referred to")
-        self._cache.put(key, plain, len(plain))
+        self._cache.put(self._key(chunk), plain, len(plain))
         return plain
+
+    def _cached(self, chunk: Reference) -> bytes | None:
+        cached = self._cache.get(self._key(chunk))
+        return cached if isinstance(cached, bytes) and len(cached) == chunk.length else None
 
     def read_range(self, chunk: Reference, start: int, stop: int) -> bytes:
         """The chunk's bytes from `start` to before `stop`, or its end.  Raises Corrupt."""
-        number = start // SEGMENT_BYTES
-        first = number * SEGMENT_BYTES
         if chunk.length <= SEGMENT_BYTES:
             return self.read(chunk)[start:stop]
-        if stop - first > SEGMENT_BYTES:
-            length = max(0, min(stop, chunk.length) - start)
-            return built(length, lambda out: self.read_into(chunk, start, out))
-        if start >= chunk.length:
-            return b""
+        stop = min(stop, chunk.length)
+        number, within = divmod(start, SEGMENT_BYTES)
+        if start >= stop or within + stop - start > SEGMENT_BYTES:
+            return built(max(0, stop - start), lambda out: self.read_into(chunk, start, out))
+        whole = self._cached(chunk)
+        if whole is not None:
+            return whole[start:stop]
         try:
             plain = self._parts.segment(chunk, number)
         except Corrupt:
@@ -215,20 +221,23 @@ class ChunkPool:
             raise
         if plain is None:
             return self.read(chunk)[start:stop]
-        return plain[start - first : min(stop, chunk.length) - first]
+        return plain[within : within + stop - start]
 
     def read_into(self, chunk: Reference, start: int, out: memoryview) -> None:
         """Fill `out` with the chunk's bytes from `start` on; where it is longer than what is left
         of them, the rest of it stays as it is.  Raises Corrupt."""
         out = out[: max(0, chunk.length - start)]
-        if chunk.length > SEGMENT_BYTES:
+        whole = self._cached(chunk)
+        if whole is None and chunk.length > SEGMENT_BYTES:
             try:
                 if self._parts.read_into(chunk, start, out):
                     return
             except Corrupt:
                 self._damaged.add(chunk.digest)
                 raise
-        out[:] = self.read(chunk)[start : start + len(out)]
+        if whole is None:
+            whole = self.read(chunk)
+        out[:] = whole[start : start + len(out)]
 
     def entries(self, manifest: Reference) -> tuple[Reference | None, ...]:
         """The manifest's entries.  Raises Corrupt."""
@@ -308,7 +317,12 @@ class ChunkPool:
         return (self._domain, reference.level, reference.digest)
 
     def _seal_chunk(self, digest: bytes, plain: bytes) -> bytes:
-        return self._sealer.seal(Purpose.CHUNK, (self._domain, digest), plain)
+        aad = (self._domain, digest)
+        if self._compression:
+            body = compressed(plain, self._compression)
+            if body is not None:
+                return self._sealer.seal(Purpose.CHUNK, aad, body, Codec.ZSTD)
+        return self._sealer.seal(Purpose.CHUNK, aad, plain)
 
     def _insert(self, digest: bytes, sealed: bytes) -> None:
         self._note_digest(digest)

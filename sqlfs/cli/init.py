@@ -10,7 +10,7 @@ from sqlfs.cli.measures import parse_size
 from sqlfs.cli.secrets import passphrase_source, read_passphrase
 from sqlfs.cli.target import DEFAULT_VOLUME, add_target_arguments, opened_file, split_target
 from sqlfs.crypto import protect_process
-from sqlfs.limits import CHUNK_BYTES_DEFAULT
+from sqlfs.limits import CHUNK_BYTES_DEFAULT, COMPRESSION_DEFAULT
 from sqlfs.volume.settings import NewVolume
 
 
@@ -25,6 +25,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="in what pieces content is stored: a power of two from 4K to 4M (default: 256K)",
     )
     add("--no-dedupe", action="store_true", help="store equal content twice, and hide that it is")
+    add("--compress", action="store_true", help="compress what is stored, where that saves room")
     add_json_option(parser)
 
 
@@ -36,10 +37,13 @@ def _run(arguments: argparse.Namespace) -> int:
     prompt = f"New passphrase of volume {name!r}" if arguments.encrypt else None
     passphrase = read_passphrase(passphrase_source(arguments), prompt, confirm=True)
     dedupe = not arguments.no_dedupe
+    compression = COMPRESSION_DEFAULT if arguments.compress else 0
     # What is wrong with the volume is said before a file is made for it.
-    NewVolume(name, passphrase, chunk_size, dedupe, None).check()
+    NewVolume(name, passphrase, chunk_size, dedupe, compression, None).check()
     with opened_file(path, write=True, create=True, accept_state=arguments.accept_state) as store:
-        volume = store.create_volume(name, passphrase, chunk_size=chunk_size, dedupe=dedupe)
+        volume = store.create_volume(
+            name, passphrase, chunk_size=chunk_size, dedupe=dedupe, compression=compression
+        )
         if arguments.json:
             output.document({"path": str(store.path), **volumes.fields(store, volume)})
         else:
@@ -55,6 +59,10 @@ COMMAND = Command(
     _run,
     f"""\
 A volume without a name given is called {DEFAULT_VOLUME!r}.
+
+--compress uses zstd for each piece of content before it is encrypted, and leaves as they are those
+that it does not make smaller by an eighth. How much a piece shrinks shows in its stored length, on
+an encrypted volume too.
 
 JSON fields: path, that of the file, and those of the volume, see sqlfs volumes --help.""",
 )

@@ -18,6 +18,7 @@ JSON_FIELDS = """\
 JSON fields of a volume:
   name, uuid
   encrypted, dedupe   true or false
+  compression         level of zstd; 0: none
   chunk_size          bytes
   created_ns          ns since 1970-01-01 UTC
   nodes, bytes        how many nodes, bytes of all files; null while it is locked
@@ -32,6 +33,7 @@ def fields(store: Store, volume: VolumeInfo) -> dict[str, object]:
         "uuid": str(uuid.UUID(bytes=volume.uuid)),
         "encrypted": volume.encrypted,
         "dedupe": volume.dedupe,
+        "compression": volume.compression,
         "chunk_size": volume.chunk_size,
         "created_ns": volume.created_ns,
         "nodes": usage.nodes if usage else None,
@@ -45,6 +47,8 @@ def summary(store: Store, volume: VolumeInfo) -> str:
     traits = ["encrypted" if volume.encrypted else "plain"]
     if not volume.dedupe:
         traits.append("no dedupe")
+    if volume.compression:
+        traits.append("compressed")
     traits.append(f"chunks of {short_size(volume.chunk_size)}")
     traits.append(f"{usage.nodes} nodes, {short_size(usage.bytes)}" if usage else "locked")
     traits.append(f"made {minute(volume.created_ns)}")

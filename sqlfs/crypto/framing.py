@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Final
 
 from sqlfs.crypto.padding import FRAME_HEADER_BYTES
@@ -52,16 +52,16 @@ def encode_aad(elements: Sequence[bytes | int]) -> bytes:
     return encoded
 
 
-def frame_header(length: int) -> bytes:
+def frame_header(length: int, codec: int = _CODEC_NONE) -> bytes:
     """The 5 bytes before a body of `length` bytes.  Raises TooBig from 4 GiB on."""
     try:
-        return _pack_header(_CODEC_NONE, length)
+        return _pack_header(codec, length)
     except struct.error:
         raise TooBig(f"a piece of {length} bytes is too long to seal: cut it below 4 GiB") from None
 
 
-def unframe(framed: bytes, start: int, what: What) -> bytes:
-    """The body of the frame that is `framed` from `start` on.
+def unframe(framed: bytes, start: int, codecs: Container[int], what: What) -> tuple[int, bytes]:
+    """Codec and body of the frame that is `framed` from `start` on.
 
     Raises UnsupportedFormat for an unknown codec, Corrupt when the frame is not well formed.
     """
@@ -71,7 +71,7 @@ def unframe(framed: bytes, start: int, what: What) -> bytes:
         raise Corrupt(
             f"{name_of(what)}: damaged, its frame is cut short; restore it from a copy"
         ) from None
-    if codec != _CODEC_NONE:
+    if codec not in codecs:
         raise UnsupportedFormat(
             f"{name_of(what)}: its codec {codec} is unknown to this version; use a newer one"
         )
@@ -81,4 +81,4 @@ def unframe(framed: bytes, start: int, what: What) -> bytes:
     # A body longer than its frame makes `rest` negative, which no count is.
     if rest and framed.count(0, body_end) != rest:
         raise Corrupt(f"{name_of(what)}: damaged, not a body and zeros; restore it from a copy")
-    return framed[body_start:body_end]
+    return codec, framed[body_start:body_end]

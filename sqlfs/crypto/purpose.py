@@ -26,6 +26,7 @@ class Codec(IntEnum):
     """How the body inside a sealed thing is compressed."""
 
     NONE = 0
+    ZSTD = 1  # chunks only
 
 
 class Suite(IntEnum):

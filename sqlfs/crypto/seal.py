@@ -23,9 +23,10 @@ from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
+from sqlfs.crypto.compression import decompressed
 from sqlfs.crypto.framing import What, encode_aad, frame_header, name_of, unframe
 from sqlfs.crypto.padding import FRAME_HEADER_BYTES, padding
-from sqlfs.crypto.purpose import Purpose, Suite
+from sqlfs.crypto.purpose import Codec, Purpose, Suite
 from sqlfs.crypto.segments import (
     SEGMENT_BYTES,
     SIV_BYTES,
@@ -51,6 +52,9 @@ _ROW_TAG_BYTES: Final = 16
 
 # A longer piece has several segments.
 _ONE_SEGMENT_BYTES_MAX: Final = SIV_BYTES + FRAME_HEADER_BYTES + SEGMENT_BYTES + TAG_BYTES
+
+_NO_CODEC: Final = (0,)
+_CODECS: Final = tuple(map(int, Codec))
 
 _HEAD: Final = struct.Struct("<BBQ")  # suite, purpose, key generation
 _GENERATION: Final = struct.Struct("<Q")
@@ -125,15 +129,21 @@ class Sealer:
         kind = "encrypted" if self.encrypted else "plain"
         return f"<Sealer {kind}, generation {self.generation}>"
 
-    def seal(self, purpose: Purpose, aad: Sequence[bytes | int], body: Body) -> bytes:
+    def seal(
+        self,
+        purpose: Purpose,
+        aad: Sequence[bytes | int],
+        body: Body,
+        codec: Codec = Codec.NONE,
+    ) -> bytes:
         """Make the bytes that are stored for `body`, which only open under the same `aad`.
 
-        Deterministic.  `body` is contiguous bytes, below 4 GiB.  Encrypted it is padded, see
-        :func:`sqlfs.crypto.padding.padding`.  Raises TooBig, and Invalid for `aad` that
-        :func:`sqlfs.crypto.framing.encode_aad` refuses.
+        Deterministic.  `body` is contiguous bytes, below 4 GiB, compressed already where `codec`
+        says so.  Encrypted it is padded, see :func:`sqlfs.crypto.padding.padding`.  Raises
+        TooBig, and Invalid for `aad` that :func:`sqlfs.crypto.framing.encode_aad` refuses.
         """
         context = self._heads[purpose] + encode_aad(aad)
-        header = frame_header(len(body))
+        header = frame_header(len(body), codec)
         zeros = padding(purpose, len(body)) if self.encrypted else 0
         digest = blake3(context, key=self._siv_key)
         if len(body) + zeros > SEGMENT_BYTES:
@@ -161,7 +171,7 @@ class Sealer:
         if not isinstance(sealed, bytes) or len(sealed) < SIV_BYTES + FRAME_HEADER_BYTES:
             raise Corrupt(f"{name_of(what)}: damaged, cut short; restore it from a copy")
         if len(sealed) > _ONE_SEGMENT_BYTES_MAX:
-            return unframe(self._open_long(context, sealed, what), 0, what)
+            return _body(self._open_long(context, sealed, what), 0, purpose, what)
         siv, rest = sealed[:SIV_BYTES], sealed[SIV_BYTES:]
         if self.encrypted:
             stream = blake3(siv, key=self._cipher_key).digest(_STREAM_BYTES)
@@ -175,7 +185,7 @@ class Sealer:
             if not compare_digest(digest, siv):
                 raise _damaged(what)
             framed, start = sealed, SIV_BYTES
-        return unframe(framed, start, what)
+        return _body(framed, start, purpose, what)
 
     def _open_long(self, context: bytes, sealed: bytes, what: What) -> bytes:
         segments = self._segments(context, sealed[:SIV_BYTES], count_in(len(sealed)))
@@ -218,7 +228,7 @@ class Sealer:
             piece = sealed[place(number) : place(number + 1)]
             framed += segments.unverified(number, piece[: len(piece) - tag_bytes])
         try:
-            return unframe(framed, 0, "piece")
+            return _body(framed, 0, Purpose.CHUNK, "piece")
         except SqlfsError:
             return None
 
@@ -237,6 +247,12 @@ class Sealer:
     def xattr_tag(self, node: int, name: bytes) -> bytes:
         """The 16-byte keyed digest that finds the extended attribute `name` of `node`."""
         return blake3(_pack_node(node) + name, key=self._xattr_key).digest(_ROW_TAG_BYTES)
+
+
+def _body(framed: bytes, start: int, purpose: Purpose, what: What) -> bytes:
+    codecs = _CODECS if purpose is Purpose.CHUNK else _NO_CODEC
+    codec, body = unframe(framed, start, codecs, what)
+    return decompressed(body, what) if codec else body
 
 
 def _damaged(what: What) -> Corrupt:

@@ -66,6 +66,7 @@ class Backend(Protocol):
         passphrase: bytes | None,
         chunk_size: int,
         dedupe: bool,
+        compression: int,
         kdf: KdfParameters | None,
     ) -> VolumeInfo: ...
 

@@ -176,10 +176,11 @@ class Client:
         passphrase: bytes | None,
         chunk_size: int,
         dedupe: bool,
+        compression: int,
         kdf: KdfParameters | None,
     ) -> VolumeInfo:
         return self._file.create_volume(
-            name, passphrase, chunk_size=chunk_size, dedupe=dedupe, kdf=kdf
+            name, passphrase, chunk_size=chunk_size, dedupe=dedupe, compression=compression, kdf=kdf
         )
 
     def slots(self, volume: str) -> list[tuple[int, KeySlot]]:

@@ -103,10 +103,12 @@ class Store:
         *,
         chunk_size: int = CHUNK_BYTES_DEFAULT,
         dedupe: bool = True,
+        compression: int = 0,
         kdf: KdfParameters | None = None,
     ) -> VolumeInfo:
         """Make an empty volume: encrypted if there is a passphrase, else plain.  `chunk_size` in
-        bytes, a power of two.  Raises VolumeExists, Invalid, ReadOnly, NoSpace."""
+        bytes, a power of two; `compression` of content is a level of zstd from 1 to 19, 0 for none.
+        Raises VolumeExists, Invalid, ReadOnly, NoSpace."""
         if self._read_only:
             raise ReadOnly(f"{self._path} was opened read-only; no volume can be created")
         secret = as_bytes(passphrase)
@@ -116,7 +118,7 @@ class Store:
             nonlocal attempts
             attempts += 1
             try:
-                return backend.create_volume(name, secret, chunk_size, dedupe, kdf)
+                return backend.create_volume(name, secret, chunk_size, dedupe, compression, kdf)
             except VolumeExists:
                 if attempts == 1:
                     raise

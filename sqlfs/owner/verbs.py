@@ -80,6 +80,7 @@ class Control(Protocol):
         passphrase: bytes | None,
         chunk_size: int,
         dedupe: bool,
+        compression: int,
         kdf: KdfParameters | None,
     ) -> VolumeInfo: ...
 

@@ -132,14 +132,16 @@ class VolumeFile:
         *,
         chunk_size: int = CHUNK_BYTES_DEFAULT,
         dedupe: bool = True,
+        compression: int = 0,
         kdf: KdfParameters | None = None,
     ) -> VolumeInfo:
-        """A new volume, encrypted when there is a passphrase.  Durable on return.
+        """A new volume, encrypted when there is a passphrase; `compression` is a level of zstd,
+        0 for none.  Durable on return.
 
         Raises VolumeExists, Invalid, ReadOnly."""
         if self.read_only:
             raise ReadOnly(f"{self.path} is open for reading only")
-        new = NewVolume(name, passphrase, chunk_size, dedupe, kdf)
+        new = NewVolume(name, passphrase, chunk_size, dedupe, compression, kdf)
         new.check()
         with self.db.writing():
             root = self._shared.node_ids.next()

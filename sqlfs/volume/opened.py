@@ -111,7 +111,7 @@ class OpenVolume:
         self.acls = NodeAcls(self.nodes, self.xattrs)
         self.pool = ChunkPool(
             self.db, sealer, shared.cache,
-            volume=info.id, domain=row.domain, dedupe=info.dedupe,
+            volume=info.id, domain=row.domain, dedupe=info.dedupe, compression=info.compression,
             reclaim_ids=shared.reclaim_ids,
         )  # fmt: skip
         self.deltas = DeltaTable(self.rows, shared.delta_ids)

@@ -29,6 +29,7 @@ from sqlfs.errors import (
 from sqlfs.limits import (
     CHUNK_BYTES_MAX,
     CHUNK_BYTES_MIN,
+    COMPRESSION_MAX,
     FILE_BYTES_MAX,
     NAME_BYTES_MAX,
     NODE_ID_MAX,
@@ -39,7 +40,7 @@ from sqlfs.types import Quota, VolumeInfo
 
 log = logging.getLogger("sqlfs")
 
-_SETTINGS = struct.Struct("<QQQQBBQQ")
+_SETTINGS = struct.Struct("<QQQQBBBQQ")
 _QUOTA = struct.Struct("<QQ")
 _FIRST_EPOCH = 1
 _FIRST_GENERATION = 1
@@ -58,10 +59,11 @@ class VolumeRow:
     @classmethod
     def of(cls, row: Row) -> VolumeRow:
         id_, uuid, name, root, domain, encrypted, generation, ids, chunk, *rest = row
-        dedupe, epoch, made, sealed = rest
+        dedupe, compression, epoch, made, sealed = rest
         info = VolumeInfo(
-            id_, bytes(uuid), name, root, bool(encrypted), bool(dedupe), chunk, made, epoch
-        )
+            id_, bytes(uuid), name, root, bool(encrypted), bool(dedupe), compression, chunk, made,
+            epoch,
+        )  # fmt: skip
         return cls(info, domain, generation, ids, bytes(sealed))
 
     def body(self, quota: Quota) -> bytes:
@@ -74,6 +76,7 @@ class VolumeRow:
             info.chunk_size,
             info.encrypted,
             info.dedupe,
+            info.compression,
             info.epoch,
             info.created_ns,
         )
@@ -93,6 +96,8 @@ class VolumeRow:
             raise Corrupt(f"{what}: they were changed behind the volume's back")
         if info.chunk_size not in _CHUNK_SIZES:
             raise Corrupt(f"{what}: chunk size {info.chunk_size}")
+        if info.compression > COMPRESSION_MAX:
+            raise Corrupt(f"{what}: compression {info.compression}")
         return quota
 
 
@@ -109,6 +114,7 @@ class NewVolume:
     passphrase: bytes | None
     chunk_size: int
     dedupe: bool
+    compression: int
     kdf: KdfParameters | None
 
     def check(self) -> None:
@@ -127,6 +133,8 @@ class NewVolume:
                 f"a chunk size of {self.chunk_size}: give a power of two from"
                 f" {CHUNK_BYTES_MIN} to {CHUNK_BYTES_MAX}"
             )
+        if not 0 <= self.compression <= COMPRESSION_MAX:
+            raise Invalid(f"a compression of {self.compression}: give 0 to {COMPRESSION_MAX}")
         if self.passphrase is not None and not self.passphrase:
             raise Invalid("the passphrase is empty")
 
@@ -167,8 +175,8 @@ def insert_volume(
     uuid = os.urandom(16)
     encrypted = new.passphrase is not None
     info = VolumeInfo(
-        id_, uuid, new.name, root, encrypted, new.dedupe, new.chunk_size, time.time_ns(),
-        _FIRST_EPOCH,
+        id_, uuid, new.name, root, encrypted, new.dedupe, new.compression, new.chunk_size,
+        time.time_ns(), _FIRST_EPOCH,
     )  # fmt: skip
     sealer = Sealer.plain()
     if new.passphrase is not None:
@@ -181,8 +189,8 @@ def insert_volume(
     sealed = sealer.seal(Purpose.VOLUME, (uuid, id_), row.body(Quota()))
     database.write(
         "volume_insert", id_, uuid, info.name, root, row.domain, int(encrypted),
-        row.generation, row.id_generation, info.chunk_size, int(info.dedupe), info.epoch,
-        info.created_ns, sealed,
+        row.generation, row.id_generation, info.chunk_size, int(info.dedupe), info.compression,
+        info.epoch, info.created_ns, sealed,
     )  # fmt: skip
     return replace(row, sealed=sealed), sealer
 

@@ -10,7 +10,17 @@ import sqlfs as api
 from tests.cli.conftest import PASSPHRASE
 from tests.cli.running import fail, sqlfs, succeed
 
-FIELDS = {"name", "uuid", "encrypted", "dedupe", "chunk_size", "created_ns", "nodes", "bytes"}
+FIELDS = {
+    "name",
+    "uuid",
+    "encrypted",
+    "dedupe",
+    "compression",
+    "chunk_size",
+    "created_ns",
+    "nodes",
+    "bytes",
+}
 UNLOCK = {"PASSPHRASE": PASSPHRASE}
 
 
@@ -25,11 +35,16 @@ def test_init_makes_a_file_with_a_plain_volume(tmp_path: Path) -> None:
 
 
 def test_init_adds_volumes_with_settings(shared_file: Path) -> None:
-    text = succeed("init", f"{shared_file}:more", "--chunk-size", "64K", "--no-dedupe").text
+    text = succeed(
+        "init", f"{shared_file}:more", "--chunk-size", "64K", "--no-dedupe", "--compress"
+    ).text
     assert text == f"made plain volume more in {shared_file}\n"
     (more,) = [it for it in succeed("volumes", shared_file, "--json").json if it["name"] == "more"]
-    assert (more["chunk_size"], more["dedupe"]) == (65536, False)
-    assert "more: plain, no dedupe, chunks of 64K, 1 nodes" in succeed("volumes", shared_file).text
+    assert (more["chunk_size"], more["dedupe"], more["compression"]) == (65536, False, 1)
+    assert (
+        "more: plain, no dedupe, compressed, chunks of 64K, 1 nodes"
+        in succeed("volumes", shared_file).text
+    )
 
 
 def test_init_refuses_a_name_that_is_taken(shared_file: Path) -> None:

@@ -80,11 +80,11 @@ class VolumeFileReader:
     def volume(self, name: str, passphrase: bytes | None = None) -> VolumeReader:
         (row,) = self.rows(
             "SELECT id, uuid, root, domain, encrypted, generation, id_generation, chunk_size,"
-            " dedupe, epoch, created, sealed FROM volume WHERE name = ?",
+            " dedupe, compression, epoch, created, sealed FROM volume WHERE name = ?",
             name,
         )
         id_, uuid, root, domain, encrypted, generation, ids, chunk_size, *others, sealed = row
-        dedupe, epoch, created = others
+        dedupe, compression, epoch, created = others
         keys = Keys.plain()
         if encrypted:
             assert passphrase is not None
@@ -97,8 +97,9 @@ class VolumeFileReader:
             require(slot.generation == generation, "key generation of the slot")
             keys = Keys.of(slot.master(passphrase, uuid), generation, ids)
         settings = struct.pack(
-            "<QQQQBBQQ", root, domain, ids, chunk_size, encrypted, dedupe, epoch, created
-        )
+            "<QQQQBBBQQ", root, domain, ids, chunk_size, encrypted, dedupe, compression, epoch,
+            created,
+        )  # fmt: skip
         body = keys.open_row(VOLUME, (uuid, id_), generation, sealed)
         quota_bytes, quota_nodes = struct.unpack_from("<QQ", body, len(settings))
         quota = struct.pack("<QQ", quota_bytes, quota_nodes)

@@ -192,6 +192,7 @@ def test_volume_settings() -> None:
             *generations_of(example),
             number("chunk size"),
             number("dedupe"),
+            number("compression"),
             number("epoch"),
             number("created"),
             example.result,
@@ -358,9 +359,9 @@ def test_delta_read_independently() -> None:
 
 def test_volume_settings_read_independently() -> None:
     example = EXAMPLES["volume-settings"]
-    names = ("root", "domain", "id generation", "chunk size", "encrypted", "dedupe", "epoch")
-    numbers = map(example.number, (*names, "created", "quota bytes", "quota nodes"))
-    settings = struct.pack("<QQQQBBQQQQ", *numbers)
+    names = ("root", "domain", "id generation", "chunk size", "encrypted", "dedupe")
+    others = ("compression", "epoch", "created", "quota bytes", "quota nodes")
+    settings = struct.pack("<QQQQBBBQQQQ", *map(example.number, (*names, *others)))
     aad = example.raw("volume uuid"), example.number("volume")
     assert_sealed(example, unsealing.VOLUME, aad, settings + example.raw("name"))
 

@@ -91,10 +91,21 @@ def test_a_name_cannot_be_made_to_lead_elsewhere(
 @pytest.mark.usefixtures("nodes")
 @pytest.mark.parametrize(
     "column",
-    ["root", "domain", "generation", "id_generation", "chunk_size", "dedupe", "epoch", "created"],
+    [
+        "root",
+        "domain",
+        "generation",
+        "id_generation",
+        "chunk_size",
+        "dedupe",
+        "compression",
+        "epoch",
+        "created",
+    ],
 )
 def test_settings_cannot_be_edited(path: Path, kind: Kind, column: str) -> None:
-    tamper(path, f"UPDATE volume SET {column} = {'0' if column == 'dedupe' else '8192'}")
+    value = {"dedupe": 0, "compression": 5}.get(column, 8192)
+    tamper(path, f"UPDATE volume SET {column} = {value}")
     with VolumeFile.open(path) as file, pytest.raises(Corrupt, match="settings"):
         file.session(VOLUME, passphrase=kind.passphrase)
 

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import zstandard
 from argon2.low_level import Type, hash_secret_raw
 from blake3 import blake3
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -61,6 +62,17 @@ def frame_length(purpose: int, body_length: int) -> int:
     return max(32, padme(5 + body_length))
 
 
+def decompressed(stored: bytes, sealed: int, suite: int) -> bytes:
+    size = zstandard.get_frame_parameters(stored).content_size
+    require(size <= 2**22, "size of a compressed chunk")
+    plain = zstandard.ZstdDecompressor().decompress(stored)
+    frame = frame_length(CHUNK, size) if suite == 1 else 5 + size
+    segments = max(1, -(-(frame - 5) // SEGMENT))
+    tags = 16 * segments if suite == 1 or segments > 1 else 0
+    require(sealed < 24 + frame + tags, "a chunk that is no shorter compressed")
+    return plain
+
+
 @dataclass(frozen=True)
 class Keys:
     """All that derives from a master key: sealing keys of one generation, id keys of another."""
@@ -110,11 +122,12 @@ class Keys:
         frame = b"".join(self._segments(context, siv, rest))
         require(keyed(self.siv, context + frame, 24) == siv, "synthetic iv")
         codec, length = struct.unpack_from("<BI", frame)
-        require(codec == 0, "codec")
+        require(codec == 0 or (codec == 1 and purpose == CHUNK), "codec")
         padded = frame_length(purpose, length) if self.suite == 1 else 5 + length
         require(len(frame) == padded, "length of the frame")
         require(not any(frame[5 + length :]), "padding")
-        return frame[5 : 5 + length]
+        stored = frame[5 : 5 + length]
+        return stored if codec == 0 else decompressed(stored, len(sealed), self.suite)
 
     def _segments(self, context: bytes, siv: bytes, rest: bytes) -> Iterator[bytes]:
         """The frame's segments, opened."""

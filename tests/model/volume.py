@@ -96,6 +96,7 @@ class ModelVolume:
             root=self.root,
             encrypted=False,
             dedupe=True,
+            compression=0,
             chunk_size=CHUNK_BYTES_DEFAULT,
             created_ns=now(),
             epoch=1,

@@ -27,6 +27,7 @@ class VolumePlan:
     chunk_size: int = CHUNK
     dedupe: bool = True
     quota: Quota | None = None
+    compression: int = 0
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,16 @@ def _long_chunks(session: Session) -> None:
         whole(session, session.root, b"%d bytes" % length, noise(length))
 
 
+def _compressible(session: Session) -> None:
+    root = session.root
+    for length in (600, CHUNK, SEGMENT + 1, 4 * SEGMENT):
+        whole(
+            session, root, b"%d bytes of text" % length, b"all work and no play, " * (length // 22)
+        )
+    whole(session, root, b"noise", noise(SEGMENT + 1))
+    whole(session, root, b"half", noise(SEGMENT) + b"no play " * (SEGMENT // 8))
+
+
 def _unfinished(session: Session) -> None:
     """A node without a name, content that waits to be taken apart, a session that is there."""
     small(session)
@@ -265,6 +276,13 @@ FILES: Final[dict[str, FilePlan]] = {
         (
             VolumePlan("plain", _long_chunks, chunk_size=2 * SEGMENT),
             VolumePlan("encrypted", _long_chunks, PASSPHRASE, chunk_size=2 * SEGMENT),
+        ),
+    ),
+    "compressed": FilePlan(
+        "chunks that are compressed where that makes them shorter, plain and encrypted",
+        (
+            VolumePlan("plain", _compressible, chunk_size=2 * SEGMENT, compression=3),
+            VolumePlan("encrypted", _compressible, PASSPHRASE, 2 * SEGMENT, compression=3),
         ),
     ),
     "small-plain": FilePlan(

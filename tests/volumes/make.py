@@ -87,7 +87,12 @@ def _make_golden(name: str, plan: golden.FilePlan, place: Path) -> None:
 
 def _fill(file: VolumeFile, plan: golden.VolumePlan) -> None:
     file.create_volume(
-        plan.name, plan.passphrase, chunk_size=plan.chunk_size, dedupe=plan.dedupe, kdf=CHEAP
+        plan.name,
+        plan.passphrase,
+        chunk_size=plan.chunk_size,
+        dedupe=plan.dedupe,
+        compression=plan.compression,
+        kdf=CHEAP,
     )
     session = file.session(plan.name, passphrase=plan.passphrase)
     plan.fill(session)
