@@ -48,7 +48,7 @@ ID_RESERVATION: Final = 4096
 # Content gathered in memory, over all nodes of an owner.
 DIRTY_BYTES_MAX: Final = 24 * MIB
 # Small changes of a volume that are in no chunk yet.
-DELTA_BYTES_MAX: Final = 24 * MIB
+DELTA_BYTES_MAX: Final = 40 * MIB
 CHUNK_CACHE_BYTES: Final = 24 * MIB
 PAGE_CACHE_BYTES: Final = 40 * MIB
 NODE_CACHE_ENTRIES: Final = 16_384

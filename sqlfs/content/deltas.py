@@ -63,7 +63,7 @@ class DeltaTable:
     @property
     def many(self) -> bool:
         """Whether some should be folded now."""
-        return self.bytes >= DELTA_BYTES_MAX // 2
+        return self.bytes >= DELTA_BYTES_MAX // 4 * 3
 
     def nodes(self) -> list[int]:
         """Those that have deltas; some may be of other volumes."""
