@@ -9,6 +9,7 @@ CREATE TABLE key_slot (rank, volume, slot, generation, memory_kib, passes, lanes
 CREATE TABLE node (rank, id, volume, since, generation, sealed);
 CREATE TABLE edge (rank, id, parent, tag, child, since, generation, sealed);
 CREATE TABLE xattr (rank, node, tag, since, generation, sealed);
+CREATE TABLE delta (rank, id, node, generation, sealed);
 CREATE TABLE small (rank, id, generation, sealed);
 CREATE TABLE piece (domain, digest, id, PRIMARY KEY (domain, digest, id)) WITHOUT ROWID;
 CREATE TABLE claim (domain, digest, id);
@@ -20,6 +21,7 @@ CREATE INDEX edge_by_id ON edge (id, rank);
 CREATE INDEX edge_by_parent ON edge (parent, id);
 CREATE INDEX edge_by_child ON edge (child, id);
 CREATE INDEX xattr_by_node ON xattr (node, tag, rank);
+CREATE INDEX delta_by_node ON delta (node, id, rank DESC);
 CREATE INDEX small_by_id ON small (id, rank);
 CREATE INDEX piece_by_id ON piece (id);
 CREATE INDEX data_by_id ON data (id, rank);
@@ -47,6 +49,8 @@ INSERT INTO node VALUES (?, ?, ?, ?, ?, ?);
 INSERT INTO edge VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 -- name: wreck_xattr
 INSERT INTO xattr VALUES (?, ?, ?, ?, ?, ?);
+-- name: wreck_delta
+INSERT INTO delta VALUES (?, ?, ?, ?, ?);
 -- name: wreck_small
 INSERT INTO small VALUES (?, ?, ?, ?);
 -- name: wreck_piece
@@ -78,6 +82,9 @@ SELECT DISTINCT parent FROM edge WHERE parent > ? ORDER BY parent LIMIT ?;
 -- name: wreck_xattrs
 SELECT tag, since, generation, sealed FROM xattr
 WHERE node = ?1 AND tag > ?2 ORDER BY tag, rank DESC LIMIT ?3;
+-- name: wreck_deltas
+SELECT rank, id, generation, sealed FROM delta
+WHERE node = ?1 AND id > ?2 ORDER BY id, rank DESC LIMIT ?3;
 -- name: wreck_smalls
 SELECT generation, sealed FROM small WHERE id = ? ORDER BY rank DESC LIMIT 64;
 -- name: wreck_data_of

@@ -1,8 +1,18 @@
 """Manifests to bytes and back: reader, writer, dirty chunks, truncate and holes."""
 
 from sqlfs.content.body import Body
-from sqlfs.content.deltas import DeltaTable, decode_delta
+from sqlfs.content.deltas import Delta, DeltaTable, are_all, decode_delta, seal_number
 from sqlfs.content.sealing import Gauge, SealWorkers
 from sqlfs.content.tree import walk
 
-__all__ = ["Body", "DeltaTable", "Gauge", "SealWorkers", "decode_delta", "walk"]
+__all__ = [
+    "Body",
+    "Delta",
+    "DeltaTable",
+    "Gauge",
+    "SealWorkers",
+    "are_all",
+    "decode_delta",
+    "seal_number",
+    "walk",
+]

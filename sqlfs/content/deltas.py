@@ -14,7 +14,7 @@ missing, or left of an earlier state, is noticed.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -88,12 +88,12 @@ class DeltaTable:
         what = f"changes of node {record.id}"
         if len(ids) != record.delta_count:
             raise Corrupt(f"{what}: {len(ids)} rows where {record.delta_count} belong")
-        total = 0
+        numbers = []
         for id_ in list(ids):
             delta = self._opened(record, id_, chunk_size)
-            total += delta.number
+            numbers.append(delta.number)
             yield delta
-        if total % _SUM_MODULUS != record.delta_sum:
+        if not are_all(record, numbers):
             raise Corrupt(f"{what}: a row is missing, or left of an earlier state")
 
     def _opened(self, record: NodeRecord, id_: int, chunk_size: int) -> Delta:
@@ -169,6 +169,11 @@ def decode_delta(body: bytes, what: str) -> tuple[int, list[tuple[int, bytes]]]:
     except struct.error:
         raise Corrupt(f"{what}: cut short") from None
     return slot, pieces
+
+
+def are_all(record: NodeRecord, numbers: Sequence[int]) -> bool:
+    """Whether these are the numbers of all deltas of a node, and of no others."""
+    return len(numbers) == record.delta_count and sum(numbers) % _SUM_MODULUS == record.delta_sum
 
 
 def seal_number(sealed: bytes) -> int:

@@ -22,6 +22,7 @@ class Place:
 
     def __init__(self, path: Path, fd: int, syncer: Syncer | None) -> None:
         self._path = path
+        self._log_path = log_path(path)  # looked for after every sync
         self._fd = fd
         self._file = _identity(os.fstat(fd))
         self._log_fd = -1
@@ -47,7 +48,7 @@ class Place:
         """SQLite's own.  Raises InputOutput if the log is gone."""
         if self._log_fd < 0:
             try:
-                found = ownership.open_descriptors(log_path(self._path).stat())
+                found = ownership.open_descriptors(self._log_path.stat())
             except FileNotFoundError:
                 found = set()
             if not found:
@@ -69,17 +70,17 @@ class Place:
                 f" is {self.now()}"
             )
         if self._log is not None and not self._log_is_in_place():
-            return f"{log_path(self._path)} was removed or replaced while it was in use"
+            return f"{self._log_path} was removed or replaced while it was in use"
         return None
 
     def remove_log(self) -> None:
         """Remove the log, which nothing needs any more, unless its name is another file's now."""
         if self._log_is_in_place():
-            log_path(self._path).unlink()
+            self._log_path.unlink()
 
     def _log_is_in_place(self) -> bool:
         try:
-            return _identity(log_path(self._path).stat()) == self._log
+            return _identity(self._log_path.stat()) == self._log
         except OSError:
             return False
 

@@ -179,6 +179,7 @@ def _third(session: Session) -> Steps:
     yield lambda: session.unlink(root, b"gone")
     yield lambda: session.unlink(folder, b"small 7")
     yield lambda: _overwrite(session, b"two chunks", 100, b"fresh")
+    yield lambda: _overwrite(session, b"two chunks", 103, b"fresher")
 
 
 def _spread(chunks: int) -> list[tuple[int, bytes]]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
 from sqlfs.chunks import check_generation, unpack
+from sqlfs.content import Delta, are_all, decode_delta, seal_number
 from sqlfs.crypto import Purpose
 from sqlfs.errors import SqlfsError
 from sqlfs.maintenance.salvage.volumes import Unlocked
@@ -56,6 +58,31 @@ class OpenedRows:
         if best is not None:
             self._set_atime(best)
         return best
+
+    def deltas(self, record: NodeRecord, told: Callable[[str], None]) -> Iterator[Delta]:
+        """The changes of a file that are in no chunk, in order; `told` of those that are lost."""
+        if not record.delta_count:
+            return
+        found = {id_: (rank, delta.number) for rank, id_, delta in self._deltas(record)}
+        live = {id_: each for id_, each in found.items() if each[0] == Rank.LIVE}
+        # What was deleted may be among the others.
+        wanted = found if are_all(record, [number for _, number in found.values()]) else live
+        if not are_all(record, [number for _, number in wanted.values()]):
+            told(f"of {record.delta_count} small changes {len(wanted)} are here, or are old")
+        for _, id_, delta in self._deltas(record):
+            if id_ in wanted:
+                yield delta
+
+    def _deltas(self, record: NodeRecord) -> Iterator[tuple[int, int, Delta]]:
+        last = 0
+        for rank, id_, generation, sealed in self._finds.deltas(record.id):
+            aad = (self._volume.uuid, record.id, id_)
+            body = self._open(Purpose.DELTA, aad, generation, sealed) if id_ != last else None
+            if body is not None:
+                with contextlib.suppress(SqlfsError):
+                    slot, pieces = decode_delta(body, "delta")
+                    yield rank, id_, Delta(id_, seal_number(sealed), slot, pieces)
+                    last = id_
 
     def _set_atime(self, record: NodeRecord) -> None:
         for generation, sealed in self._finds.smalls(record.id):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from sqlfs.chunks import Reference
@@ -198,7 +199,15 @@ class Rescue:
                 self._count(len(record.inline))
             elif record.root is not None:
                 self._write_content(out, path, record.root, record.size)
+            self._write_changes(out, path, record)
             out.end_at(record.size)
+
+    def _write_changes(self, out: NewFile, path: bytes, record: NodeRecord) -> None:
+        slot_bytes = self._chunk_size or record.size
+        for delta in self._rows.deltas(record, partial(self._lose, path)):
+            for start, piece in delta.pieces:
+                offset = delta.slot * slot_bytes + start
+                out.write(offset, piece[: max(0, record.size - offset)])
 
     def _write_content(self, out: NewFile, path: bytes, root: Reference, size: int) -> None:
         if self._chunk_size is None and root.level:

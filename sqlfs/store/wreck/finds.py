@@ -12,6 +12,7 @@ from sqlfs.store.wreck.scratch import Scratch
 
 _BATCH: Final = 2000
 _PAGE: Final = 256
+_HEAVY_BYTES: Final = 1024  # such a row counts twice
 _EVERY_TAG: Final = b""
 
 
@@ -54,7 +55,8 @@ class Finds:
 
     def add(self, table: str, row: Row) -> None:
         self._waiting.setdefault(table, []).append(row)
-        self._count += 1
+        last = row[-1]
+        self._count += 1 + (len(last) // _HEAVY_BYTES if type(last) is bytes else 0)
         if self._count >= _BATCH:
             self._store()
 
@@ -127,6 +129,13 @@ class Finds:
         while rows := self._scratch.rows("wreck_xattrs", node, last, _PAGE):
             yield from rows
             last = rows[-1][0]
+
+    def deltas(self, node: int) -> Iterator[Row]:
+        """Rank, id, generation, sealed, in order; of those of one id the most believable first."""
+        last = 0
+        while rows := self._scratch.rows("wreck_deltas", node, last, _PAGE):
+            yield from rows
+            last = rows[-1][1]
 
     def smalls(self, id_: int) -> list[Row]:
         """Generation and sealed: counters of the volume, or the access time of the node, `id_`."""

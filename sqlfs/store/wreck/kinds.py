@@ -21,7 +21,7 @@ _LETTERS: Final = {"INTEGER": "i", "TEXT": "t", "BLOB": "b"}
 _ROWID: Final = "n"  # what stands for the rowid in a record is NULL
 
 # Tables with rowids, tables without, and indices that tell what a lost page of a table did.
-_TABLES: Final = ("volume", "counter", "node", "edge", "atime", "chunk", "chunk_data")
+_TABLES: Final = ("volume", "counter", "node", "edge", "atime", "chunk", "chunk_data", "delta")
 _WITHOUT_ROWID: Final = ("key_slot", "xattr")
 _INDICES: Final = (("chunk", "chunk_by_digest"), ("volume", "sqlite_autoindex_volume_1"))
 

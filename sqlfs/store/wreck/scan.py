@@ -17,8 +17,8 @@ from sqlfs.store.wreck.scratch import Scratch
 # Where rows of a table or an index are kept; of those of chunk_data, only where they are.
 _KEPT_AS: Final = {
     "volume": "volume", "key_slot": "key_slot", "node": "node", "edge": "edge", "xattr": "xattr",
-    "counter": "small", "atime": "small", "chunk": "piece", "chunk_by_digest": "piece",
-    "sqlite_autoindex_volume_1": "uuid",
+    "delta": "delta", "counter": "small", "atime": "small", "chunk": "piece",
+    "chunk_by_digest": "piece", "sqlite_autoindex_volume_1": "uuid",
 }  # fmt: skip
 _SMALL_BYTES_MAX: Final = 256
 _REPORTED_PAGES: Final = 256
