@@ -195,7 +195,8 @@ class FileHandlers(Handlers):
     @answers(Opcode.WRITE)
     def write(self, request: Request) -> Reply | Later:
         handle, offset, size, flags, _, open_flags, _ = request.fields(WRITE_IN)
-        data = bytes(request.body[WRITE_IN.size : WRITE_IN.size + size])
+        # Where the next request is read into: to be copied if the work is put off.
+        data: bytes | memoryview = request.body[WRITE_IN.size : WRITE_IN.size + size]
         open_file = self._open_files[handle]
 
         def change() -> bytes:
@@ -207,9 +208,12 @@ class FileHandlers(Handlers):
                 target = self._in_place(open_file)
             return WRITE_OUT.pack(self._session.write(target, offset, data), 0)
 
+        if not (open_file.durable_writes or self._synchronous or self._session.congested()):
+            return change()
+        data = bytes(data)
         if open_file.durable_writes:
             return Later(change, self._syncing)
-        return self._changing(change)
+        return self._change_at_leisure(change)
 
     def _in_place(self, open_file: OpenFile) -> int:
         with self._opening:

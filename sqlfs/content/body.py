@@ -128,7 +128,7 @@ class Body(Slots):
 
     # --- writing ---
 
-    def write(self, offset: int, data: bytes) -> None:
+    def write(self, offset: int, data: bytes | memoryview) -> None:
         """Raises FileTooBig before anything is changed."""
         end = offset + len(data)
         if end > FILE_BYTES_MAX:

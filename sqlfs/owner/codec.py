@@ -37,8 +37,10 @@ def codec_of(kind: Any) -> Codec:
         return _plain(types.NoneType if kind is None else kind)
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        (inner,) = (argument for argument in arguments if argument is not types.NoneType)
-        return _optional(codec_of(inner))
+        # A view travels as its bytes.
+        (inner,) = set(arguments) - {types.NoneType, memoryview}
+        codec = codec_of(inner)
+        return _optional(codec) if types.NoneType in arguments else codec
     if origin is list:
         return _list(codec_of(arguments[0]))
     if origin is tuple:

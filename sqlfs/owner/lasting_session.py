@@ -143,7 +143,7 @@ class LastingSession(Lasting):
         file = self._handle(handle)
         return self._ask_handle(file, lambda link, there: link.seek(there, offset, whence))
 
-    def write(self, handle: int, offset: int, data: bytes) -> int:
+    def write(self, handle: int, offset: int, data: bytes | memoryview) -> int:
         file = self._handle(handle)
         if len(data) <= IO_BYTES_MAX:
             self._change_handle(file, "write", offset, data)

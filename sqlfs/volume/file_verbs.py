@@ -85,7 +85,7 @@ class FileVerbs(NameVerbs):
                 called = volume.called(file.record.id)
                 raise DamagedRange(f"{called}, {error.message}") from error
 
-    def write(self, handle: int, offset: int, data: bytes) -> int:
+    def write(self, handle: int, offset: int, data: bytes | memoryview) -> int:
         with self._changing(len(data)) as changes:
             file = self._handle(handle)
             if not file.writable:

@@ -132,7 +132,7 @@ class Session(Protocol):
     def read(self, handle: int, offset: int, size: int) -> bytes:
         """Up to `size` bytes; fewer at the end of the file only.  Raises DamagedRange."""
 
-    def write(self, handle: int, offset: int, data: bytes) -> int:
+    def write(self, handle: int, offset: int, data: bytes | memoryview) -> int:
         """All of `data` at `offset` (at the end for an O_APPEND handle); returns its length."""
 
     def allocate(self, handle: int, mode: int, offset: int, length: int) -> None:
