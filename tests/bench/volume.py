@@ -13,6 +13,8 @@ class Sqlfs(Mountable):
 
     name = "sqlfs"
     options: tuple[str, ...] = ("--encrypt",)
+    # What pip installs has its bytecode; so is a checkout to keep it, whatever the user's habits.
+    environment = {"PYTHONDONTWRITEBYTECODE": ""}  # noqa: RUF012
 
     def missing(self) -> str | None:
         return None
