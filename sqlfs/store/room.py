@@ -83,7 +83,7 @@ class Room:
         self._returns = 0  # how often room was given back
         # Held while room is taken beside the lock, and never taken under it.
         self._taking = threading.Lock()
-        self._ended = False  # guarded by _taking
+        self._ended = False
         # Tells how many pages what waits in memory will change.
         self.waiting: Callable[[], int] = lambda: 0
 
@@ -114,10 +114,14 @@ class Room:
 
         Unless it `frees` something, a change leaves the reserve alone.
         """
+        log_bytes, file_bytes = self._needed(pages, frees=frees)
+        return self._takes(log_bytes, file_bytes, in_steps=not frees)
+
+    def _needed(self, pages: int, *, frees: bool) -> tuple[int, int]:
+        """What log and file must have allocated for that."""
         frame = self._db.page_size + FRAME_HEADER_BYTES
         log_bytes = self.log_used() + pages * frame + (0 if frees else self.log_reserve)
-        file_bytes = self._file_bytes_for(pages, frees=frees)
-        return self._takes(log_bytes, file_bytes, in_steps=not frees)
+        return log_bytes, self._file_bytes_for(pages, frees=frees)
 
     def _file_bytes_for(self, pages: int, *, frees: bool) -> int:
         count, free = self._db.page_counts()
@@ -184,36 +188,36 @@ class Room:
         if not self._taking.acquire(blocking=False):
             return
         try:
-            with self._db.lock:
-                returns = self._returns
-                plan = self._plan_ahead()
-            for which, fd, there, wanted in plan:
-                self._syncer.allocate(fd, which, there, wanted - there)
-            with self._db.lock:
-                if returns == self._returns:
-                    for which, _, _, wanted in plan:
-                        self._has(which, wanted)
+            while step := self._step_ahead():
+                which, fd, there, end, returns = step
+                self._syncer.allocate(fd, which, there, end - there)
+                with self._db.lock:
+                    if returns == self._returns:
+                        self._has(which, end)
         except OSError as error:
             log.debug("%s: no room was taken ahead: %s", self._db.path, error)
         finally:
             self._taking.release()
 
-    def _plan_ahead(self) -> list[tuple[str, int, int, int]]:
-        """What to allocate, of which descriptor, from where to where; nothing unless there is
-        plenty of room."""
+    def _step_ahead(self) -> tuple[str, int, int, int, int] | None:
+        """What to allocate next: of which descriptor, from where to where, and the count of
+        returns.  It is little, for whoever writes to the same file waits for it; nothing unless
+        there is plenty of room."""
         db = self._db
-        if self._ended or not (self._allocates and self._file_bytes) or db.failure is not None:
-            return []
-        if self._outside() < _PLENTY_BYTES:
-            return []
-        count, _ = db.page_counts()
-        log_wanted = self.log_used() + self.log_reserve + _AHEAD_BYTES
-        file_wanted = count * db.page_size + _AHEAD_BYTES
-        plan = [
-            ("log", self._log_descriptor(), db.log_allocated, log_wanted),
-            ("main", db.fd, self._file_bytes, file_wanted),
-        ]
-        return [each for each in plan if each[2] < each[3]]
+        with db.lock:
+            if self._ended or not (self._allocates and self._file_bytes) or db.failure is not None:
+                return None
+            pages = self.waiting() + _AHEAD_BYTES // db.page_size
+            log_end, file_end = self._needed(pages, frees=False)
+            lacks_log, lacks_file = log_end - db.log_allocated, file_end - self._file_bytes
+            if max(lacks_log, lacks_file) <= 0 or self._outside() < _PLENTY_BYTES:
+                return None
+            if lacks_log > lacks_file:
+                which, fd, there = "log", self._log_descriptor(), db.log_allocated
+            else:
+                which, fd, there = "main", db.fd, self._file_bytes
+            end = there + min(_STEP_BYTES, max(lacks_log, lacks_file))
+            return which, fd, there, end, self._returns
 
     def _has(self, which: str, allocated: int) -> None:
         if which == "log":
@@ -223,8 +227,9 @@ class Room:
 
     def end(self) -> None:
         """The descriptors are about to be closed.  To be called under no lock."""
+        self._ended = True
         with self._taking:
-            self._ended = True
+            pass  # whoever is taking room has seen it
 
     # --- giving ---
 
