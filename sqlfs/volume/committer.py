@@ -103,6 +103,9 @@ class Committer:
         self._commit_if_due()
         while not self._watch.wanted and self._work.land(_LAND_AT_ONCE):
             self._commit_if_due()
+            # A burst may last as long as it likes, and its log have no more than its bound.
+            if self._db.log_bytes >= LOG_BYTES_BOUND:
+                self._checkpoint_if_due()
         self._fold_if_due()
         if self._work.reclaim(_RECLAIM_AT_ONCE):
             return 0.0

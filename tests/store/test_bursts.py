@@ -42,6 +42,23 @@ def test_no_transaction_outgrows_the_page_cache(
     assert not any(spilled)
 
 
+def test_a_burst_without_end_is_checkpointed_at_the_bound(
+    file: VolumeFile, files: FileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committer, "CHECKPOINT_IDLE_S", 3600.0)
+    monkeypatch.setattr(committer, "LOG_BYTES_BOUND", MIB)
+    goes_on = True
+    land = file.work.land
+    monkeypatch.setattr(file.work, "land", lambda limit: land(limit) or goes_on)
+    try:
+        for number in range(3):
+            files.write_bytes("/large", random.Random(number).randbytes(2 * MIB))
+            files.sync()
+            wait_until(lambda: file.db.log_bytes < MIB, "what was logged is in the file")
+    finally:
+        goes_on = False
+
+
 def test_a_first_commit_marks_the_file_before_anybody_syncs(
     file: VolumeFile, files: FileSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
