@@ -34,7 +34,7 @@ CHUNK_BYTES_MAX: Final = 4 * MIB
 CHUNK_BYTES_DEFAULT: Final = 256 * KIB
 MANIFEST_FANOUT: Final = 128
 MANIFEST_LEVEL_MAX: Final = 8
-INLINE_BYTES_MAX: Final = 512
+INLINE_BYTES_MAX: Final = 2 * KIB
 # Levels of zstd; from 20 on it takes hundreds of MiB.  Level 3 makes text and binaries 4 % shorter
 # than 1 does, for half as much processor time again.
 COMPRESSION_MAX: Final = 19

@@ -1,30 +1,30 @@
--- Every row of the tables that the digest covers, by all columns in the order of the schema.
+-- Every row of the tables that the digest covers: the iv of what is sealed, or all columns in the order
+-- of the schema.
 
 -- name: digest_feature
 SELECT name, required FROM feature;
 -- name: digest_reservation
 SELECT kind, next FROM reservation;
 -- name: digest_volume
-SELECT id, uuid, name, root, domain, encrypted, generation, id_generation, chunk_size, dedupe, compression, epoch, created, sealed
-FROM volume;
+SELECT substr(sealed, 1, 24) FROM volume;
 -- name: digest_counter
-SELECT volume, generation, sealed FROM counter;
+SELECT substr(sealed, 1, 24) FROM counter;
 -- name: digest_key_slot
 SELECT volume, slot, generation, memory_kib, passes, lanes, salt, commitment, wrapped FROM key_slot;
 -- name: digest_node
-SELECT id, volume, since, generation, sealed FROM node;
+SELECT substr(sealed, 1, 24) FROM node;
 -- name: digest_edge
-SELECT id, parent, tag, child, since, generation, sealed FROM edge;
+SELECT substr(sealed, 1, 24) FROM edge;
 -- name: digest_xattr
-SELECT node, tag, since, generation, sealed FROM xattr;
+SELECT substr(sealed, 1, 24) FROM xattr;
 -- name: digest_atime
-SELECT node, generation, sealed FROM atime;
+SELECT substr(sealed, 1, 24) FROM atime;
 -- name: digest_orphan
 SELECT node FROM orphan;
 -- name: digest_chunk
 SELECT id, domain, digest, refs FROM chunk;
 -- name: digest_reclaim
-SELECT id, volume, generation, sealed FROM reclaim;
+SELECT substr(sealed, 1, 24) FROM reclaim;
 
 -- name: digest_rows
 SELECT (SELECT count(*) FROM node) + (SELECT count(*) FROM edge) + (SELECT count(*) FROM xattr)

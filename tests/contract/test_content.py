@@ -21,7 +21,7 @@ from tests.contract.nodes import (
 
 # Around the sizes at which a file moves from its row to a chunk, to a manifest, to a tree of
 # manifests (chunks of 4 KiB, 128 to a manifest).
-SIZES = [0, 1, 511, 512, 513, 4095, 4096, 4097, 8192, 12_345, 512 * KIB, 512 * KIB + 1, MIB + 7]
+SIZES = [0, 1, 2047, 2048, 2049, 4095, 4096, 4097, 8192, 12_345, 512 * KIB, 512 * KIB + 1, MIB + 7]
 
 
 def truncate(session: Session, node: int, size: int) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from blake3 import blake3
 
 _LEFT_OUT = ("lineage", "mount", "chunk_data", "delta")
+_SEALED = ("volume", "counter", "node", "edge", "xattr", "atime", "reclaim")
 
 
 def pack(values: Iterable[object]) -> bytes:
@@ -53,6 +54,10 @@ def digest_of(path: Path) -> bytes:
         tables = database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
         for (table,) in tables:
             if table in _LEFT_OUT or table.startswith("sqlite_"):
+                continue
+            if table in _SEALED:
+                for (sealed,) in database.execute(f"SELECT sealed FROM {table}"):
+                    total += int.from_bytes(sealed[:24], "little")
                 continue
             for row in database.execute(f"SELECT * FROM {table}"):
                 total += int.from_bytes(blake3(pack((table, *row))).digest(), "little")

@@ -99,7 +99,7 @@ def test_lineage_record() -> None:
 
 def test_row_number() -> None:
     example = EXAMPLES["row-number"]
-    number = row_number(example.raw("table").decode(), edge_of(example))
+    number = row_number(example.raw("table").decode(), chunk_of(example))
     assert number.to_bytes(32, "little") == example.result
 
 
@@ -241,16 +241,14 @@ def test_lineage_record_read_independently() -> None:
     )
 
 
-def edge_of(example: Example) -> tuple[int | bytes, ...]:
-    id_, parent, child, since, generation = map(
-        example.number, ("id", "parent", "child", "since", "generation")
-    )
-    return id_, parent, example.raw("tag"), child, since, generation, example.raw("sealed")
+def chunk_of(example: Example) -> tuple[int | bytes, ...]:
+    id_, domain, refs = map(example.number, ("id", "domain", "refs"))
+    return id_, domain, example.raw("digest"), refs
 
 
 def test_row_number_read_independently() -> None:
     example = EXAMPLES["row-number"]
-    packed = rows.pack(("edge", *edge_of(example)))
+    packed = rows.pack(("chunk", *chunk_of(example)))
     assert packed == example.step("packed")
     assert blake3(packed).digest() == example.result
     assert example.result == EXAMPLES["lineage-record"].raw("digest")
