@@ -52,6 +52,9 @@ DELTA_BYTES_MAX: Final = 40 * MIB
 CHUNK_CACHE_BYTES: Final = 24 * MIB
 PAGE_CACHE_BYTES: Final = 40 * MIB
 NODE_CACHE_ENTRIES: Final = 16_384
+NAME_CACHE_ENTRIES: Final = 16_384
+# Rows of nodes, and as many of edges, that were read before anybody asked for them.
+AHEAD_ROWS: Final = 8192
 
 # Commits and checkpoints (seconds, bytes).
 COMMIT_IDLE_S: Final = 0.05
@@ -86,6 +89,8 @@ IO_BYTES_MAX: Final = MIB
 assert CHUNK_BYTES_MIN * MANIFEST_FANOUT**MANIFEST_LEVEL_MAX > FILE_BYTES_MAX
 assert CHUNK_BYTES_DEFAULT <= CHUNK_BYTES_MAX
 assert INLINE_BYTES_MAX < CHUNK_BYTES_MIN
+# A row of a node is seldom longer than what is inline in it, and some 300 bytes.
+assert AHEAD_ROWS * (INLINE_BYTES_MAX + KIB) <= 24 * MIB
 assert COMMIT_BYTES <= DIRTY_BYTES_MAX
 assert COMMIT_BYTES + DIRTY_BYTES_MAX + 4 * CHUNK_BYTES_DEFAULT < PAGE_CACHE_BYTES
 assert IO_BYTES_MAX < MESSAGE_BYTES_MAX

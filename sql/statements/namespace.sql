@@ -1,7 +1,14 @@
 -- name: node_get
-SELECT n.since, n.generation, n.sealed, a.generation, a.sealed
-FROM node AS n LEFT JOIN atime AS a ON a.node = n.id
-WHERE n.id = ?1 AND n.volume = ?2;
+-- Two lookups of an access time that is not there cost a fifth of what joining it from the left does.
+SELECT n.since, n.generation, n.sealed,
+    (SELECT a.generation FROM atime AS a WHERE a.node = n.id), (SELECT a.sealed FROM atime AS a WHERE a.node = n.id)
+FROM node AS n WHERE n.id = ?1 AND n.volume = ?2;
+-- name: node_ahead
+-- What the edges of a directory above ?2 lead to, in their order.
+SELECT n.id, n.since, n.generation, n.sealed,
+    (SELECT a.generation FROM atime AS a WHERE a.node = n.id), (SELECT a.sealed FROM atime AS a WHERE a.node = n.id)
+FROM edge AS e INDEXED BY edge_by_parent CROSS JOIN node AS n ON n.id = e.child
+WHERE e.parent = ?1 AND e.id > ?2 AND n.volume = ?4 ORDER BY e.id LIMIT ?3;
 -- name: node_put
 INSERT INTO node (id, volume, since, generation, sealed) VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT (id) DO UPDATE SET since = ?3, generation = ?4, sealed = ?5;
@@ -24,20 +31,22 @@ DELETE FROM atime WHERE node = ?;
 SELECT id, child, since, generation, sealed FROM edge WHERE parent = ? AND tag = ?;
 -- name: edge_insert
 INSERT INTO edge (id, parent, tag, child, since, generation, sealed) VALUES (?, ?, ?, ?, ?, ?, ?);
+-- name: edge_move
+UPDATE edge SET parent = ?2, tag = ?3, since = ?4, generation = ?5, sealed = ?6 WHERE id = ?1;
 -- name: edge_delete
 DELETE FROM edge WHERE id = ?;
 -- name: edge_by_id
-SELECT id, child, since, generation, sealed FROM edge WHERE id = ? AND parent = ?;
+SELECT id, child, since, generation, sealed, tag FROM edge WHERE id = ? AND parent = ?;
 -- name: edge_count
 SELECT count(*) FROM edge WHERE child = ?;
 -- name: edge_any
 SELECT 1 FROM edge WHERE parent = ? LIMIT 1;
 -- name: edge_page
-SELECT e.id, e.child, e.since, e.generation, e.sealed FROM edge AS e INDEXED BY edge_by_parent
+SELECT e.id, e.child, e.since, e.generation, e.sealed, e.tag FROM edge AS e INDEXED BY edge_by_parent
 WHERE e.parent = ?1 AND e.id > ?2 ORDER BY e.id LIMIT ?3;
 -- name: edge_of_child
 -- The oldest placement of a node.
-SELECT id, parent, since, generation, sealed FROM edge WHERE child = ? ORDER BY id LIMIT 1;
+SELECT id, parent, since, generation, sealed, tag FROM edge WHERE child = ? ORDER BY id LIMIT 1;
 
 -- name: xattr_get
 SELECT since, generation, sealed FROM xattr WHERE node = ? AND tag = ?;

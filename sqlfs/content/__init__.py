@@ -2,6 +2,7 @@
 
 from sqlfs.content.body import Body
 from sqlfs.content.deltas import Delta, DeltaTable, are_all, decode_delta, seal_number
+from sqlfs.content.inline import is_inline, read_inline, truncate_inline, write_inline
 from sqlfs.content.sealing import Gauge, SealWorkers
 from sqlfs.content.tree import walk
 
@@ -13,6 +14,10 @@ __all__ = [
     "SealWorkers",
     "are_all",
     "decode_delta",
+    "is_inline",
+    "read_inline",
     "seal_number",
+    "truncate_inline",
     "walk",
+    "write_inline",
 ]

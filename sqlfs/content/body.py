@@ -113,6 +113,8 @@ class Body(Slots):
         record = self.record
         if not self._changed:
             return record.data_bytes + self._patched.growth()
+        if record.size <= INLINE_BYTES_MAX:
+            return record.size  # zeros included
         total = self._patched.growth()
         total += record.root.length if record.root is not None else 0
         for index in self._over.slots():

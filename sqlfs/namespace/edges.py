@@ -7,14 +7,19 @@ are authenticated by the names that they are of.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import contextlib
+from collections import OrderedDict
+from typing import Any, NamedTuple
 
 from sqlfs.crypto import Purpose
 from sqlfs.errors import Corrupt
+from sqlfs.limits import AHEAD_ROWS, NAME_CACHE_ENTRIES
+from sqlfs.namespace.ahead import Foresight
 from sqlfs.namespace.names import check_stored_name
+from sqlfs.namespace.nodes import NodeTable
 from sqlfs.namespace.rows import VolumeRows
 from sqlfs.store import IdSource
+from sqlfs.store.rows import Row
 
 _STAND_IN = b"damaged-name-"
 
@@ -24,10 +29,10 @@ def stand_in(edge: int) -> bytes:
     return _STAND_IN + b"%d" % edge
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """One placement.  ``id`` is the readdir cookie; what is placed later has a greater one, but a
     rename keeps it: a listing under way shows what moves neither twice nor without end.
+    ``tag``: what its row is found by.
 
     ``damage``: why the name can't be read, and another stands for it; None when it is sound.
     """
@@ -36,29 +41,87 @@ class Edge:
     parent: int
     name: bytes
     child: int
+    tag: bytes
     damage: str | None = None
 
 
 class EdgeTable:
-    """Stateless but for the ids; runs under the store's lock."""
+    """Runs under the store's lock.  What is in memory of the table is right because nobody else
+    changes it; a repair, which does, remembers nothing."""
 
-    def __init__(self, rows: VolumeRows, ids: IdSource) -> None:
+    def __init__(self, rows: VolumeRows, ids: IdSource, nodes: NodeTable) -> None:
         self._rows = rows
         self._ids = ids
+        self._nodes = nodes
+        # By directory and name; None: there is no such name.
+        self._known: OrderedDict[tuple[int, bytes], Edge | None] = OrderedDict()
+        # By directory and tag: rows that were read ahead, and that nobody asked for yet.
+        self._ahead: OrderedDict[tuple[int, bytes], Row] = OrderedDict()
+        self._foresight: Foresight | None = Foresight()
+
+    def forget_all(self) -> None:
+        """From now on every answer is looked up."""
+        self._foresight = None
+        self._known.clear()
+        self._ahead.clear()
 
     def find(self, parent: int, name: bytes) -> Edge | None:
         """Raises Corrupt when the row isn't the one that was written for that name."""
+        if self._rows.db.failure is not None:
+            self.forget_all()  # some of it was never stored
+        key = (parent, name)
+        try:
+            return self._known[key]
+        except KeyError:
+            edge = self._look_up(parent, name)
+        self._remember(key, edge)
+        return edge
+
+    def _remember(self, key: tuple[int, bytes], edge: Edge | None) -> None:
+        known = self._known
+        if self._foresight is not None:
+            known[key] = edge
+            if len(known) > NAME_CACHE_ENTRIES:
+                known.popitem(last=False)
+
+    def _look_up(self, parent: int, name: bytes) -> Edge | None:
         rows = self._rows
-        row = rows.db.row("edge_find", parent, rows.sealer.name_tag(parent, name))
+        tag = rows.sealer.name_tag(parent, name)
+        row = self._ahead.pop((parent, tag), None)
         if row is None:
-            return self._find_damaged(parent, name)
+            row = rows.db.row("edge_find", parent, tag)
+            if row is None:
+                return self._find_damaged(parent, name)
+            self._read_ahead(parent)
+        elif self._foresight is not None:
+            self._foresight.hit(parent)
         id_, child, since, generation, sealed = row
         if self._name(id_, parent, child, since, generation, sealed) != name:
             raise Corrupt(
                 f"edge {id_} in directory {parent} is filed under another name than its own;"
                 " sqlfs check tells more"
             )
-        return Edge(id_, parent, name, child)
+        return Edge(id_, parent, name, child, tag)
+
+    def _read_ahead(self, parent: int) -> None:
+        """A name of the directory had to be looked up: the next ones may be found in memory."""
+        foresight = self._foresight
+        pages = foresight.missed(parent) if foresight is not None else None
+        if foresight is None or pages is None:
+            return
+        cookie, limit = pages
+        ahead = self._ahead
+        try:
+            found = self._rows.db.sound_rows("edge_page", parent, cookie, limit)
+            self._nodes.read_ahead(parent, cookie, limit)
+        except Corrupt:
+            found = []  # whoever asks for what can't be read is told
+        for *row, tag in found:
+            ahead[parent, tag] = tuple(row)
+        while len(ahead) > AHEAD_ROWS:
+            ahead.popitem(last=False)
+        last = found[-1][0] if found else cookie
+        foresight.read(parent, last, len(found), ended=len(found) < limit)
 
     def find_for(self, edge: Edge, parent: int, name: bytes) -> Edge | None:
         """What is in the way of `edge` if it is to be called `name`: not that it was before its
@@ -83,18 +146,40 @@ class EdgeTable:
 
     def insert(self, parent: int, name: bytes, child: int, id_: int | None = None) -> Edge:
         """A new edge; with `id_`, of one that was deleted in this verb, in its place."""
-        rows = self._rows
         if id_ is None:
             id_ = self._ids.next()
-        aad = (rows.uuid, parent, id_, child, rows.epoch)
-        sealed = rows.sealer.seal(Purpose.NAME, aad, name)
-        tag = rows.sealer.name_tag(parent, name)
-        generation = rows.sealer.generation
-        rows.db.write("edge_insert", id_, parent, tag, child, rows.epoch, generation, sealed)
-        return Edge(id_, parent, name, child)
+        edge, rows = self._made(id_, parent, name, child), self._rows
+        self._rows.db.write(
+            "edge_insert", id_, parent, edge.tag, child, rows.epoch, *self._sealed(edge)
+        )
+        return edge
+
+    def move(self, edge: Edge, parent: int, name: bytes) -> None:
+        """Give an edge another place, which is free, and keep its id."""
+        self._forget(edge)
+        moved, rows = self._made(edge.id, parent, name, edge.child), self._rows
+        self._rows.db.write(
+            "edge_move", edge.id, parent, moved.tag, rows.epoch, *self._sealed(moved)
+        )
 
     def delete(self, edge: Edge) -> None:
+        self._forget(edge)
         self._rows.db.write("edge_delete", edge.id)
+
+    def _made(self, id_: int, parent: int, name: bytes, child: int) -> Edge:
+        edge = Edge(id_, parent, name, child, self._rows.sealer.name_tag(parent, name))
+        self._remember((parent, name), edge)
+        return edge
+
+    def _forget(self, edge: Edge) -> None:
+        self._remember((edge.parent, edge.name), None)
+        self._ahead.pop((edge.parent, edge.tag), None)
+
+    def _sealed(self, edge: Edge) -> tuple[int, bytes]:
+        """The name, and under which key generation."""
+        rows = self._rows
+        aad = (rows.uuid, edge.parent, edge.id, edge.child, rows.epoch)
+        return rows.sealer.generation, rows.sealer.seal(Purpose.NAME, aad, edge.name)
 
     def is_empty(self, parent: int) -> bool:
         return self._rows.db.row("edge_any", parent) is None
@@ -105,31 +190,39 @@ class EdgeTable:
         return int(row[0]) if row is not None else 0
 
     def page(self, parent: int, cookie: int, limit: int) -> list[Edge]:
-        """Up to `limit` edges of the directory with ids above `cookie`, in order."""
-        return [
+        """Up to `limit` edges of the directory with ids above `cookie`, in order.  What they lead
+        to is likely to be asked for next, and read with them."""
+        with contextlib.suppress(Corrupt):  # whoever asks for what can't be read is told
+            self._nodes.read_ahead(parent, cookie, limit)
+        found = [
             self._placed(parent, *row)
             for row in self._rows.db.raw_rows("edge_page", parent, cookie, limit)
         ]
+        for edge in found:
+            # One with another tag than its name's is listed, and not found.
+            if edge.damage is None and edge.tag == self._rows.sealer.name_tag(parent, edge.name):
+                self._remember((parent, edge.name), edge)
+        return found
 
     def of_child(self, child: int) -> Edge | None:
         """The node's oldest placement."""
         row = self._rows.db.row("edge_of_child", child)
         if row is None:
             return None
-        id_, parent, since, generation, sealed = row
-        return self._placed(parent, id_, child, since, generation, sealed)
+        id_, parent, since, generation, sealed, tag = row
+        return self._placed(parent, id_, child, since, generation, sealed, tag)
 
     def _placed(
-        self, parent: int, id_: int, child: Any, since: Any, generation: Any, sealed: Any
+        self, parent: int, id_: int, child: Any, since: Any, generation: Any, sealed: Any, tag: Any
     ) -> Edge:
         """What a row says, whatever values it has."""
         try:
             name = self._name(id_, parent, child, since, generation, sealed)
             check_stored_name(name)
-            return Edge(id_, parent, name, child)
+            return Edge(id_, parent, name, child, tag)
         except Corrupt as error:
             known = child if type(child) is int else 0
-            return Edge(id_, parent, stand_in(id_), known, error.message)
+            return Edge(id_, parent, stand_in(id_), known, tag, error.message)
 
     def _name(
         self, id_: int, parent: int, child: int, since: int, generation: int, sealed: bytes

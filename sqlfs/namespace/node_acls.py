@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import stat
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlfs.errors import Corrupt, Invalid, NoAttribute, NotPermitted, NotSupported
 from sqlfs.namespace.acl import ACCESS_ACL, DEFAULT_ACL, PERMISSION_BITS, Acl
@@ -17,8 +17,7 @@ from sqlfs.namespace.records import NodeRecord
 from sqlfs.namespace.xattrs import XattrTable, check_value
 
 
-@dataclass(frozen=True, slots=True)
-class Inheritance:
+class Inheritance(NamedTuple):
     """What a new node begins with."""
 
     mode: int

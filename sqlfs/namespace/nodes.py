@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 from sqlfs.chunks import unpack
 from sqlfs.crypto import Purpose
 from sqlfs.errors import Corrupt, NotFound
-from sqlfs.limits import DAMAGED_ENTRY, NODE_CACHE_ENTRIES
+from sqlfs.limits import AHEAD_ROWS, DAMAGED_ENTRY, NODE_CACHE_ENTRIES
 from sqlfs.namespace.records import NodeRecord, decode_node, encode_node
 from sqlfs.namespace.rows import VolumeRows
 from sqlfs.store.rows import Row
@@ -32,23 +32,42 @@ class NodeTable:
     def __init__(self, rows: VolumeRows) -> None:
         self._rows = rows
         self._live: WeakValueDictionary[int, NodeRecord] = WeakValueDictionary()
+        # Held so that they stay: those that came into memory last.
         self._recent: OrderedDict[int, NodeRecord] = OrderedDict()
+        # Rows of nodes that are not live.
+        self._ahead: OrderedDict[int, Row] = OrderedDict()
         self._changed: dict[int, NodeRecord] = {}
         self._accessed: dict[int, NodeRecord] = {}
 
     def get(self, id_: int) -> NodeRecord:
         """Raises NotFound, and Corrupt for a row that isn't what was written there."""
+        record = self._recent.get(id_)
+        if record is not None:
+            return record
         record = self._live.get(id_)
         if record is None:
-            if id_ >= DAMAGED_ENTRY:
-                raise Corrupt(f"entry {id_ - DAMAGED_ENTRY} is damaged; sqlfs check tells more")
-            row = self._rows.db.row("node_get", id_, self._rows.volume)
-            if row is None:
-                raise NotFound(f"no node {id_}")
-            record = self._decode(id_, row)
+            record = self._decode(id_, self._row(id_))
             self._live[id_] = record
         self._remember(record)
         return record
+
+    def read_ahead(self, parent: int, cookie: int, limit: int) -> None:
+        """Read the rows of what up to `limit` edges above `cookie` lead to; damaged ones are left
+        to :meth:`get`."""
+        rows, ahead = self._rows, self._ahead
+        for id_, *row in rows.db.sound_rows("node_ahead", parent, cookie, limit, rows.volume):
+            if id_ not in self._recent and id_ not in self._live:
+                ahead[id_] = tuple(row)
+        while len(ahead) > AHEAD_ROWS:
+            ahead.popitem(last=False)
+
+    def _row(self, id_: int) -> Row:
+        if id_ >= DAMAGED_ENTRY:
+            raise Corrupt(f"entry {id_ - DAMAGED_ENTRY} is damaged; sqlfs check tells more")
+        row = self._ahead.pop(id_, None) or self._rows.db.row("node_get", id_, self._rows.volume)
+        if row is None:
+            raise NotFound(f"no node {id_}")
+        return row
 
     def add(self, record: NodeRecord) -> None:
         self._live[record.id] = record
@@ -75,6 +94,7 @@ class NodeTable:
 
     def remove_row(self, id_: int) -> None:
         """Delete a row that does not open."""
+        self._ahead.pop(id_, None)
         self._rows.db.write("node_delete", id_)
 
     @property
@@ -107,7 +127,6 @@ class NodeTable:
 
     def _remember(self, record: NodeRecord) -> None:
         self._recent[record.id] = record
-        self._recent.move_to_end(record.id)
         if len(self._recent) > NODE_CACHE_ENTRIES:
             self._recent.popitem(last=False)
 

@@ -21,8 +21,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +38,7 @@ from sqlfs.store.log_sync import LogSync
 from sqlfs.store.place import Place
 from sqlfs.store.room import Room
 from sqlfs.store.rows import Rows
+from sqlfs.store.writing import Writing
 
 log = logging.getLogger("sqlfs")
 
@@ -79,6 +79,7 @@ class Database(Rows):
         self.on_begin: list[Callable[[], None]] = []
         self.on_commit: list[Callable[[], None]] = []
         self._in_transaction = False  # guarded by lock
+        self._writing = Writing(self.begin, self.lock.release)
         self._log_is_copied = False  # nothing is in it that the file lacks; guarded by lock
         self._settled = threading.Condition(self.lock)
         self._main_unsynced = False  # guarded by lock
@@ -118,17 +119,23 @@ class Database(Rows):
 
     # --- transactions -------------------------------------------------------------------
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self) -> Writing:
         """Hold the lock with a transaction open; it stays open for others to join.
 
         Where none is open this may wait for a checkpoint, and give up the lock meanwhile: what
         was read before must be read again.
         """
-        with self.lock:
-            if not self._in_transaction:
+        return self._writing
+
+    def begin(self) -> None:
+        """As :meth:`writing`, for who releases the lock himself."""
+        self.lock.acquire()
+        if not self._in_transaction:
+            try:
                 self._begin()
-            yield
+            except BaseException:
+                self.lock.release()
+                raise
 
     @property
     def dirty(self) -> bool:

@@ -4,8 +4,8 @@ It is the sum, modulo 2^256, of one number per row, so that a changed row costs 
 not a look at all the others.  A sealed row has its number already: the synthetic iv that its seal
 begins with is a digest of all that it says.  The others are hashed.  No key is needed: it finds
 accidents, in locked volumes too.  Left out are the rows of ``chunk_data`` and ``delta``, which are
-large, and of which manifests and nodes say at each read which ones they must be; of ``mount``, which
-no new owner believes; and of ``lineage``, where the digest stands.
+large, and of which manifests and nodes say at each read which ones they must be; of ``mount``,
+which no new owner believes; and of ``lineage``, where the digest stands.
 """
 
 from __future__ import annotations
@@ -58,13 +58,12 @@ class RowDigest:
     def update(self, change: apsw.PreUpdate) -> None:
         """SQLite is about to insert, change or delete a row."""
         table = change.table_name
-        if table not in _SEALED and table not in _HASHED:
-            return
-        before, after = change.old, change.new
-        if before is not None:
-            self._sum -= row_number(table, before)
-        if after is not None:
-            self._sum += row_number(table, after)
+        if table in _SEALED or table in _HASHED:
+            before, after = change.old, change.new
+            if before is not None:
+                self._sum -= row_number(table, before)
+            if after is not None:
+                self._sum += row_number(table, after)
 
 
 def digest_of(connection: apsw.Connection, progress: Progress | None = None) -> bytes:

@@ -44,6 +44,11 @@ class Rows:
                     raise Corrupt(f"{self.path} is damaged: {shape.damage(row, parameters)}")
         return found
 
+    def sound_rows(self, name: str, *parameters: Any) -> list[Row]:
+        """As :meth:`rows`, but without those that are damaged: for who comes back to them."""
+        sound = self._shapes[name].sound
+        return [row for row in self.raw_rows(name, *parameters) if sound(row)]
+
     def raw_rows(self, name: str, *parameters: Any) -> list[Row]:
         """As :meth:`rows`, for who goes on with the other rows where one is damaged."""
         with self.lock:
@@ -58,9 +63,14 @@ class Rows:
         return None if shape.sound(row) else shape.damage(row, ())
 
     def row(self, name: str, *parameters: Any) -> Row | None:
-        """The first row, or None."""
-        rows = self.rows(name, *parameters)
-        return rows[0] if rows else None
+        """The first row, or None.  Raises Corrupt as :meth:`rows`."""
+        found = self.raw_rows(name, *parameters)
+        if not found:
+            return None
+        shape = self._shapes.get(name)
+        if shape is not None and not shape.sound(found[0]):
+            raise Corrupt(f"{self.path} is damaged: {shape.damage(found[0], parameters)}")
+        return found[0]
 
     def read_sealed(self, id_: int, offset: int, out: bytearray | memoryview) -> int:
         """Fill `out` with what stands in ``sealed`` of row `id_` of ``chunk_data`` from `offset`

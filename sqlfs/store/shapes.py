@@ -2,8 +2,8 @@
 
 The tables are STRICT, which keeps other values from being written, but not a bit that flips in
 the header of a record from making one.  What each column must be is taken from the schema, so
-it stands there alone.  The columns of a table that is joined from the left may be missing as a
-whole, and are for the seal to judge.
+it stands there alone.  The columns of a table that is joined from the left, or looked up apart, may
+be missing as a whole, and are for the seal to judge.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TYPES: Final = {"INTEGER": int, "BLOB": bytes, "TEXT": str}
 _CALLED: Final = {
     int: "an integer", bytes: "a blob", str: "a text", float: "a float", type(None): "missing",
 }  # fmt: skip
-_LEFT_JOINED: Final = re.compile(r"LEFT JOIN (\w+)")
+_OPTIONAL: Final = re.compile(r"LEFT JOIN (\w+)|\(SELECT \w+\.\w+ FROM (\w+)")
 _LENGTH: Final = re.compile(r"(\w+)\s+BLOB\s.*CHECK \(length\(\1\) = (\d+)\)")
 
 
@@ -59,7 +59,7 @@ class Shape:
     @classmethod
     def of(cls, description: tuple[tuple[str | None, ...], ...], text: str) -> Shape:
         """From what SQLite says of a statement's columns."""
-        optional = set(_LEFT_JOINED.findall(text))
+        optional = {table for found in _OPTIONAL.findall(text) for table in found}
         lengths = fixed_lengths()
         columns = tuple(
             Column(index, table, name, _TYPES[declared], lengths.get(name))
@@ -73,9 +73,10 @@ class Shape:
     def sound(self, row: tuple[Any, ...]) -> bool:
         if self._types is None:
             return all(column.wrong(row) is None for column in self.columns)
-        if tuple(map(type, row[: len(self._types)])) != self._types:
+        types = tuple(map(type, row))
+        if types != self._types and types[: len(self._types)] != self._types:
             return False
-        return all(len(row[index]) == length for index, length in self._lengths)
+        return not self._lengths or all(len(row[at]) == length for at, length in self._lengths)
 
     def damage(self, row: tuple[Any, ...], parameters: tuple[Any, ...]) -> str:
         """What is wrong with a row that is not sound: which table, which row, which column."""

@@ -7,8 +7,8 @@ import stat
 from sqlfs.errors import FileTooBig, Invalid, IsADirectory
 from sqlfs.limits import FILE_BYTES_MAX
 from sqlfs.namespace import ACL_NAMES, NodeRecord, check_owner, clock
-from sqlfs.types import AttributeChanges, Attributes, Change, ChangeKind, XattrFlag
-from sqlfs.volume.base import SessionBase
+from sqlfs.types import AttributeChanges, Attributes, XattrFlag
+from sqlfs.volume.base import Changing, SessionBase
 
 
 class AttributeVerbs(SessionBase):
@@ -17,7 +17,7 @@ class AttributeVerbs(SessionBase):
             return volume.attributes(volume.nodes.get(node))
 
     def setattr(self, node: int, changes: AttributeChanges) -> Attributes:
-        with self._changing(frees=True) as told:
+        with self._changing(frees=True) as change:
             volume = self._open_volume
             record = volume.nodes.get(node)
             now = clock.now_ns()
@@ -28,7 +28,7 @@ class AttributeVerbs(SessionBase):
                 _check_size(record, changes.size)
                 before = record.size
                 volume.check_quota(size=changes.size - before)
-                volume.body(record).truncate(changes.size)
+                volume.truncate(record, changes.size)
                 volume.count(size=changes.size - before)
                 record.mtime_ns = now
             if changes.mode is not None:
@@ -43,8 +43,10 @@ class AttributeVerbs(SessionBase):
                 record.mtime_ns = clock.kept_ns(changes.mtime_ns)
             record.ctime_ns = now if changes.ctime_ns is None else clock.kept_ns(changes.ctime_ns)
             volume.nodes.touch(record)
-            kind = ChangeKind.ATTRIBUTES if changes.size is None else ChangeKind.CONTENT
-            told.append(Change(kind, node))
+            if changes.size is None:
+                change.attributes(node)
+            else:
+                change.content(node)
             return volume.attributes(record)
 
     def readlink(self, node: int) -> bytes:
@@ -67,33 +69,33 @@ class AttributeVerbs(SessionBase):
     def setxattr(
         self, node: int, name: bytes, value: bytes, flags: XattrFlag = XattrFlag.NONE
     ) -> None:
-        with self._changing(len(value)) as told:
+        with self._changing(len(value)) as change:
             volume = self._open_volume
             record = volume.nodes.get(node)
             if name not in ACL_NAMES:
                 volume.xattrs.set(record, name, bytes(value), flags)
-                _note(record, told)
+                _note(record, change)
             elif volume.acls.set(record, name, bytes(value)):
-                _note(record, told)
+                _note(record, change)
 
     def listxattr(self, node: int) -> list[bytes]:
         with self._reading() as volume:
             return volume.xattrs.names(volume.nodes.get(node))
 
     def removexattr(self, node: int, name: bytes) -> None:
-        with self._changing(frees=True) as told:
+        with self._changing(frees=True) as change:
             volume = self._open_volume
             record = volume.nodes.get(node)
             if name not in ACL_NAMES:
                 volume.xattrs.remove(record, name)
-                _note(record, told)
+                _note(record, change)
             elif volume.acls.remove(record, name):
-                _note(record, told)
+                _note(record, change)
 
 
-def _note(record: NodeRecord, told: list[Change]) -> None:
+def _note(record: NodeRecord, change: Changing) -> None:
     record.ctime_ns = clock.now_ns()
-    told.append(Change(ChangeKind.ATTRIBUTES, record.id))
+    change.attributes(record.id)
 
 
 def _check_size(record: NodeRecord, size: int) -> None:

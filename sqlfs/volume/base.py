@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import Protocol
 
 from sqlfs.errors import BadHandle, ReadOnly
 from sqlfs.namespace import NodeRecord, clock
 from sqlfs.store import Database
-from sqlfs.types import Change
+from sqlfs.types import Change, ChangeKind
 from sqlfs.volume.anchor import Anchor
 from sqlfs.volume.opened import OpenFile, OpenVolume
 from sqlfs.volume.work import Work
@@ -54,6 +53,7 @@ class SessionBase:
         self._keeps_atime = atime and not read_only
         self._closed = False
         self._lock = host.db.lock
+        self._reader = Reading(self)
         # Of a client's session, which numbers its changing verbs; guarded by the store's lock.
         self.id = 0  # of its row; 0: none
         self.number = 0  # of the verb under way
@@ -65,37 +65,33 @@ class SessionBase:
     def opened_volume(self) -> OpenVolume:
         return self._open_volume
 
-    @contextmanager
-    def _reading(self) -> Iterator[OpenVolume]:
-        with self._lock:
-            if self._closed:
-                raise BadHandle("the session is closed")
-            yield self._open_volume
+    def _reading(self) -> Reading:
+        """Every verb that only reads runs inside: ``with self._reading() as volume``."""
+        return self._reader
 
-    @contextmanager
-    def _changing(self, size: int = 0, *, frees: bool = False) -> Iterator[list[Change]]:
+    def _changing(self, size: int = 0, *, frees: bool = False) -> Changing:
         """Every mutating verb runs inside; what it notes is told to the other sessions when all
         locks are released.  `size`: content bytes that it brings; `frees`: it may use
         the reserve."""
+        return Changing(self, self._host, size, frees=frees)
+
+    def begin_reading(self) -> OpenVolume:
+        """Take the store's lock.  Raises BadHandle without it."""
+        self._lock.acquire()
+        if self._closed:
+            self._lock.release()
+            raise BadHandle("the session is closed")
+        return self._open_volume
+
+    def end_reading(self) -> None:
+        self._lock.release()
+
+    def check_changeable(self) -> None:
+        """Raises BadHandle, ReadOnly."""
         if self._closed:
             raise BadHandle("the session is closed")
         if self._read_only:
             raise ReadOnly(f"volume {self._open_volume.info.name!r} is open for reading only")
-        self.wait_uncongested()
-        work = self._host.work
-        pages = work.admit(size, frees=frees)
-        changes: list[Change] = []
-        try:
-            with self._host.db.writing():
-                try:
-                    yield changes
-                    self.done(self.number)
-                finally:
-                    self._host.touched()
-        finally:
-            work.arrived(pages)
-        if changes and len(self._open_volume.subscriptions):
-            self._open_volume.tell(tuple(changes), self)
 
     def _settle(self, node: int) -> None:
         """Have no deltas of a node that is about to be shared; those of others go with them."""
@@ -139,3 +135,77 @@ class SessionBase:
         record.atime_ns = now
         self._open_volume.nodes.touch_atime(record)
         self._host.touched()
+
+
+class Reading:
+    """The store's lock, while a verb of an open session reads.  Without state: one per session."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: SessionBase) -> None:
+        self._session = session
+
+    def __enter__(self) -> OpenVolume:
+        return self._session.begin_reading()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._session.end_reading()
+
+
+class Changing:
+    """One mutating verb: room for it, the store's lock with a transaction open, and what the
+    other sessions are told when it is done and the lock released."""
+
+    __slots__ = ("_frees", "_host", "_pages", "_session", "_size", "_told", "volume")
+
+    def __init__(self, session: SessionBase, host: Host, size: int, *, frees: bool) -> None:
+        self.volume = session.opened_volume
+        self._session = session
+        self._host = host
+        self._size = size
+        self._frees = frees
+
+    def __enter__(self) -> Changing:
+        session = self._session
+        session.check_changeable()
+        if session.congested():
+            session.wait_uncongested()
+        self._pages = self._host.work.begin(self._size, frees=self._frees)
+        self._told: list[Change] | None = [] if self.volume.has_others(session) else None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        session = self._session
+        if kind is None and session.number > session.applied:
+            session.applied = session.number
+        self._host.touched()
+        self._host.work.end(self._pages)
+        if self._told and kind is None:
+            self.volume.tell(self._told, session)
+
+    # --- what the verb notes ---
+
+    def entry(self, directory: int, name: bytes) -> None:
+        """A new, another or no child is at `name`."""
+        if self._told is not None:
+            self._told.append(Change(ChangeKind.ENTRY, directory, name))
+            self._told.append(Change(ChangeKind.ATTRIBUTES, directory))
+
+    def attributes(self, node: int) -> None:
+        if self._told is not None:
+            self._told.append(Change(ChangeKind.ATTRIBUTES, node))
+
+    def content(self, node: int) -> None:
+        """The bytes of `node`, and so its attributes."""
+        if self._told is not None:
+            self._told.append(Change(ChangeKind.CONTENT, node))

@@ -140,7 +140,7 @@ class DirectSession(RangeVerbs, AttributeVerbs):
                 self.release(handle)
                 return 0
         if held.linkable:
-            volume.make_linkable(held.node)
+            volume.orphans.make_linkable(held.node)
         return handle
 
     def presented(self) -> None:

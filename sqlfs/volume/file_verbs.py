@@ -15,8 +15,9 @@ from sqlfs.errors import (
     WouldBlock,
 )
 from sqlfs.namespace import NodeRecord, clock
-from sqlfs.types import Attributes, Caller, Change, ChangeKind
-from sqlfs.volume.name_verbs import NameVerbs, placed
+from sqlfs.types import Attributes, Caller
+from sqlfs.volume.base import Changing
+from sqlfs.volume.name_verbs import NameVerbs
 from sqlfs.volume.opened import OpenFile
 
 
@@ -24,13 +25,13 @@ class FileVerbs(NameVerbs):
     def create(
         self, parent: int, name: bytes, mode: int, flags: int, caller: Caller
     ) -> tuple[Attributes, int]:
-        with self._changing() as changes:
+        with self._changing() as change:
             volume = self._open_volume
             volume.check_quota(nodes=1)
             mode = stat.S_IFREG | stat.S_IMODE(mode)
             record = volume.tree.make(parent, name, mode, caller)
             volume.count(nodes=1)
-            changes += placed(parent, name)
+            change.entry(parent, name)
             return volume.attributes(record), self._new_handle(record, flags)
 
     def tmpfile(self, parent: int, mode: int, flags: int, caller: Caller) -> tuple[Attributes, int]:
@@ -40,7 +41,7 @@ class FileVerbs(NameVerbs):
             record = volume.tree.make_nameless(parent, mode, caller)
             volume.count(nodes=1)
             handle = self._new_handle(record, flags)
-            volume.keep_nameless(record, linkable=not flags & os.O_EXCL)
+            volume.orphans.keep(record, linkable=not flags & os.O_EXCL)
             return volume.attributes(record), handle
 
     def open(self, node: int, flags: int) -> int:
@@ -64,11 +65,11 @@ class FileVerbs(NameVerbs):
         return handle
 
     def _empty(self, record: NodeRecord) -> None:
-        with self._changing(frees=True) as changes:
+        with self._changing(frees=True) as change:
             volume = self._open_volume
             volume.count(size=-record.size)
-            volume.body(record).truncate(0)
-            self._written(record, changes)
+            volume.truncate(record, 0)
+            self._written(record, change)
 
     def read(self, handle: int, offset: int, size: int) -> bytes:
         with self._reading() as volume:
@@ -80,13 +81,13 @@ class FileVerbs(NameVerbs):
             if not file.flags & os.O_NOATIME:
                 self._accessed(file.record)
             try:
-                return volume.body(file.record).read(offset, size)
+                return volume.read(file.record, offset, size)
             except DamagedRange as error:
                 called = volume.called(file.record.id)
                 raise DamagedRange(f"{called}, {error.message}") from error
 
     def write(self, handle: int, offset: int, data: bytes | memoryview) -> int:
-        with self._changing(len(data)) as changes:
+        with self._changing(len(data)) as change:
             file = self._handle(handle)
             if not file.writable:
                 raise BadHandle(f"handle {handle} is open for reading only")
@@ -98,9 +99,9 @@ class FileVerbs(NameVerbs):
             if data:
                 before = record.size
                 self._open_volume.check_quota(size=offset + len(data) - before)
-                self._open_volume.body(record).write(offset, data)
+                self._open_volume.write(record, offset, data)
                 self._open_volume.count(size=record.size - before)
-                self._written(record, changes)
+                self._written(record, change)
         self._durable_if_asked(file)
         return len(data)
 
@@ -153,7 +154,7 @@ class FileVerbs(NameVerbs):
         if file.flags & os.O_DSYNC:  # a part of O_SYNC
             self._host.durable()
 
-    def _written(self, record: NodeRecord, changes: list[Change]) -> None:
+    def _written(self, record: NodeRecord, change: Changing) -> None:
         record.mtime_ns = record.ctime_ns = clock.now_ns()
         self._open_volume.nodes.touch(record)
-        changes.append(Change(ChangeKind.CONTENT, record.id))
+        change.content(record.id)

@@ -11,8 +11,6 @@ from sqlfs.namespace import Edge, check_target
 from sqlfs.types import (
     Attributes,
     Caller,
-    Change,
-    ChangeKind,
     DirectoryEntry,
     RenameFlag,
 )
@@ -76,7 +74,7 @@ class NameVerbs(SessionBase):
         rdev: int = 0,
         target: bytes = b"",
     ) -> Attributes:
-        with self._changing() as changes:
+        with self._changing() as change:
             volume = self._open_volume
             volume.check_quota(nodes=1)
             record = volume.tree.make(parent, name, mode, caller, rdev=rdev)
@@ -84,23 +82,24 @@ class NameVerbs(SessionBase):
                 record.inline = target
                 record.size = len(target)
             volume.count(nodes=1)
-            changes += placed(parent, name)
+            change.entry(parent, name)
             return volume.attributes(record)
 
     def link(self, node: int, parent: int, name: bytes) -> Attributes:
-        with self._changing() as changes:
+        with self._changing() as change:
             volume = self._open_volume
-            is_first = volume.is_linkable(node)
+            is_first = volume.orphans.is_linkable(node)
             record = volume.tree.link(node, parent, name, gives_first_name=is_first)
             if is_first:
-                volume.named(node)
-            changes += [*placed(parent, name), Change(ChangeKind.ATTRIBUTES, node)]
+                volume.orphans.named(node)
+            change.entry(parent, name)
+            change.attributes(node)
             return volume.attributes(record)
 
     def clone(self, source: int, parent: int, name: bytes, caller: Caller) -> Attributes:
         del caller  # the attributes are the source's
         self._settle(source)
-        with self._changing() as changes:
+        with self._changing() as change:
             volume = self._open_volume
             original = volume.nodes.get(source)
             if stat.S_ISDIR(original.mode):
@@ -114,22 +113,23 @@ class NameVerbs(SessionBase):
             twin.root = volume.pool.hold(original.root) if original.root is not None else None
             volume.xattrs.copy(original, twin)
             volume.count(nodes=1, size=size)
-            changes += placed(parent, name)
+            change.entry(parent, name)
             return volume.attributes(twin)
 
     # --- taking away ---
 
     def unlink(self, parent: int, name: bytes) -> None:
-        with self._changing(frees=True) as changes:
+        with self._changing(frees=True) as change:
             child = self._open_volume.tree.unlink(parent, name)
-            changes += placed(parent, name)
+            change.entry(parent, name)
             if child is not None:
-                changes.append(Change(ChangeKind.ATTRIBUTES, child.id))
+                change.attributes(child.id)
 
     def rmdir(self, parent: int, name: bytes) -> None:
-        with self._changing(frees=True) as changes:
+        with self._changing(frees=True) as change:
             child = self._open_volume.tree.rmdir(parent, name)
-            changes += [*placed(parent, name), Change(ChangeKind.ATTRIBUTES, child.id)]
+            change.entry(parent, name)
+            change.attributes(child.id)
 
     # --- moving ---
 
@@ -143,18 +143,21 @@ class NameVerbs(SessionBase):
         caller: Caller | None = None,
     ) -> None:
         caller = caller or _ROOT
-        with self._changing() as changes:
+        leaves_whiteout = flags and flags & RenameFlag.WHITEOUT
+        with self._changing() as change:
             volume = self._open_volume
-            volume.check_quota(nodes=1 if flags & RenameFlag.WHITEOUT else 0)
-            done = volume.tree.rename(parent, name, new_parent, new_name, flags, caller)
+            if leaves_whiteout:
+                volume.check_quota(nodes=1)
+            done = volume.tree.rename(parent, name, new_parent, new_name, int(flags), caller)
             if done is None:
                 return
-            if flags & RenameFlag.WHITEOUT:
+            if leaves_whiteout:
                 volume.count(nodes=1)
-            changes += [*placed(parent, name), *placed(new_parent, new_name)]
-            changes.append(Change(ChangeKind.ATTRIBUTES, done.moved.id))
+            change.entry(parent, name)
+            change.entry(new_parent, new_name)
+            change.attributes(done.moved.id)
             if done.replaced is not None:
-                changes.append(Change(ChangeKind.ATTRIBUTES, done.replaced.id))
+                change.attributes(done.replaced.id)
 
 
 def _listed(volume: OpenVolume, edge: Edge) -> Attributes:
@@ -187,8 +190,3 @@ def _unreadable(volume: OpenVolume, parent: int, name: bytes, why: Corrupt) -> A
 def _stand_in(edge: Edge) -> Attributes:
     node = DAMAGED_ENTRY + edge.id
     return Attributes(node, stat.S_IFREG, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, is_damaged=True)
-
-
-def placed(directory: int, name: bytes) -> list[Change]:
-    """What a new, another or no child at `name` means to caches."""
-    return [Change(ChangeKind.ENTRY, directory, name), Change(ChangeKind.ATTRIBUTES, directory)]

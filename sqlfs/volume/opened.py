@@ -15,7 +15,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sqlfs.chunks import Cached, ChunkPool, SizedCache, unpack
-from sqlfs.content import Body, DeltaTable, SealWorkers
+from sqlfs.content import (
+    Body,
+    DeltaTable,
+    SealWorkers,
+    is_inline,
+    read_inline,
+    truncate_inline,
+    write_inline,
+)
 from sqlfs.crypto import Purpose, Sealer
 from sqlfs.errors import Corrupt, NotFound, QuotaExceeded, SqlfsError
 from sqlfs.namespace import (
@@ -29,6 +37,7 @@ from sqlfs.namespace import (
 )
 from sqlfs.store import Database, IdSource
 from sqlfs.types import Attributes, Change, VolumeUsage
+from sqlfs.volume.orphans import Orphans
 from sqlfs.volume.paths import show
 from sqlfs.volume.session import Listener
 from sqlfs.volume.settings import VolumeRow
@@ -39,7 +48,6 @@ log = logging.getLogger("sqlfs")
 _USAGE = struct.Struct("<QQ")
 # What the counters can hold: holes count, so that three files may be too many.
 USAGE_BYTES_MAX = 2**64 - 1
-_ORPHAN_PAGE = 256
 
 
 @dataclass(slots=True)
@@ -106,7 +114,7 @@ class OpenVolume:
         self.db = shared.database
         self.rows = VolumeRows(self.db, info.id, info.uuid, sealer, info.epoch)
         self.nodes = NodeTable(self.rows)
-        self.edges = EdgeTable(self.rows, shared.edge_ids)
+        self.edges = EdgeTable(self.rows, shared.edge_ids, self.nodes)
         self.xattrs = XattrTable(self.rows, self.nodes)
         self.acls = NodeAcls(self.nodes, self.xattrs)
         self.pool = ChunkPool(
@@ -115,9 +123,10 @@ class OpenVolume:
             reclaim_ids=shared.reclaim_ids,
         )  # fmt: skip
         self.deltas = DeltaTable(self.rows, shared.delta_ids)
+        self.orphans = Orphans(self.rows, self.nodes, self._is_needed, self._remove)
         self.tree = Tree(
             self.rows, self.nodes, self.edges, self.acls, shared.node_ids, info.root,
-            self._unlinked, self._remove_unreadable,
+            self.orphans.unlinked, self._remove_unreadable,
         )  # fmt: skip
         self.sessions = 0
         self.bodies: dict[int, Body] = {}
@@ -127,11 +136,12 @@ class OpenVolume:
         self.quota = row.check(sealer)
         self.resized = 0  # how often the sum of sizes changed
         self._stored_usage: VolumeUsage | None = None
-        self._kept: dict[int, NodeRecord] = {}  # orphans
-        self._linkable: set[int] = set()  # of them, those that may still get their first name
         self.lost: dict[int, SqlfsError] = {}  # node -> why its changes could not be stored
         # Whether clients of a dead owner may come back, who had nodes open, pinned or locked.
         self.awaits_clients = False
+
+    def _is_needed(self, node: int) -> bool:
+        return self.awaits_clients or self.users.needs(node)
 
     # --- beginning and end ---
 
@@ -141,7 +151,7 @@ class OpenVolume:
         self._read_counters()
         if not self.db.read_only:
             self.awaits_clients = await_clients(self)
-            self._look_at_orphans()
+            self.orphans.take_over()
             self._take_over_deltas()
 
     def _read_counters(self) -> None:
@@ -153,7 +163,9 @@ class OpenVolume:
         self.usage = self._stored_usage = VolumeUsage(*unpack(_USAGE, body, what))
 
     def begin_repair(self) -> None:
-        """Believe the counters where they open, and leave orphans where they are."""
+        """Believe the counters where they open, and leave orphans where they are; what is changed
+        is rows."""
+        self.edges.forget_all()
         try:
             self._read_counters()
         except Corrupt:
@@ -162,14 +174,6 @@ class OpenVolume:
     def begin_new(self) -> None:
         """The counters of a volume that has just its root."""
         self.usage = VolumeUsage(1, 0)
-
-    def _look_at_orphans(self) -> None:
-        last = 0
-        while rows := self.db.rows("orphan_page", self.info.id, last, _ORPHAN_PAGE):
-            with self.db.writing():
-                for (node,) in rows:
-                    self._look_at_orphan(node)
-            last = rows[-1][0]
 
     def _take_over_deltas(self) -> None:
         """Have in memory what a dead owner left to be folded."""
@@ -187,32 +191,19 @@ class OpenVolume:
                 return folded
         return 0
 
-    def _look_at_orphan(self, node: int) -> None:
-        try:
-            record = self.nodes.get(node)
-        except Corrupt as error:
-            log.error("%s", error)
-            return
-        # The seal decides, not the row: anybody could have put it there.
-        if record.nlink:
-            return
-        if self.awaits_clients:
-            self._kept[node] = record
-        else:
-            self._remove(record, was_orphan=True)
-
     def end_waiting(self) -> None:
         """Nobody comes back any more: orphans without a user go."""
         self.awaits_clients = False
-        for node in list(self._kept):
-            self.drop_if_unused(node)
+        self.orphans.drop_unused()
 
     def flush(self) -> None:
         """Write everything in memory into the open transaction: runs before each commit."""
         changed = [body for body in self.bodies.values() if body.changed]
-        if not (changed or self.nodes.dirty or self.usage != self._stored_usage):
+        is_dirty = self.nodes.dirty or self.orphans.dirty or self.usage != self._stored_usage
+        if not (changed or is_dirty):
             return
         with self.db.writing():
+            self.orphans.flush()
             for body in changed:
                 self.flush_body(body)
             self._forget_idle_bodies()
@@ -267,6 +258,26 @@ class OpenVolume:
             self.bodies[record.id] = body
         return body
 
+    def read(self, record: NodeRecord, offset: int, size: int) -> bytes:
+        """As :meth:`Body.read`."""
+        if record.id not in self.bodies and is_inline(record):
+            return read_inline(record, offset, size)
+        return self.body(record).read(offset, size)
+
+    def write(self, record: NodeRecord, offset: int, data: bytes | memoryview) -> None:
+        """As :meth:`Body.write`."""
+        if record.id not in self.bodies and is_inline(record, offset + len(data)):
+            write_inline(record, offset, data)
+        else:
+            self.body(record).write(offset, data)
+
+    def truncate(self, record: NodeRecord, size: int) -> None:
+        """As :meth:`Body.truncate`."""
+        if record.id not in self.bodies and is_inline(record, size):
+            truncate_inline(record, size)
+        else:
+            self.body(record).truncate(size)
+
     def attributes(self, record: NodeRecord) -> Attributes:
         """What ``stat`` shows, with what is still in memory."""
         body = self.bodies.get(record.id)
@@ -297,11 +308,11 @@ class OpenVolume:
         body = self.bodies.get(node)
         if body is not None and body.is_idle and not self.users.is_open(node):
             del self.bodies[node]
-        self.drop_if_unused(node)
+        self.orphans.drop_if_unused(node)
 
     def unpin(self, session: object, node: int) -> None:
         self.users.unpin(session, node)
-        self.drop_if_unused(node)
+        self.orphans.drop_if_unused(node)
 
     def leave(self, session: object) -> None:
         """Release all that a session holds."""
@@ -310,51 +321,9 @@ class OpenVolume:
         handles = self.shared.handles
         for handle in [id_ for id_, file in handles.items() if file.session is session]:
             self.closed(handles.pop(handle).record.id)
-        for node in list(self._kept):
-            self.drop_if_unused(node)
+        self.orphans.drop_unused()
 
-    def drop_if_unused(self, node: int) -> None:
-        """An orphan goes with the last one who needs it."""
-        # Where writing has ended, the next owner deletes it.
-        if not self._is_unused(node) or self.db.failure is not None:
-            return
-        with self.db.writing():
-            if self._is_unused(node):
-                self._linkable.discard(node)
-                self._remove(self._kept.pop(node), was_orphan=True)
-
-    def _is_unused(self, node: int) -> bool:
-        return node in self._kept and not (self.awaits_clients or self.users.needs(node))
-
-    def keep_nameless(self, record: NodeRecord, *, linkable: bool = False) -> None:
-        """An orphan that somebody needs; `linkable`: it was made as one, and may get a name."""
-        self._kept[record.id] = record
-        if linkable:
-            self._linkable.add(record.id)
-        self.db.write("orphan_insert", record.id)
-
-    def is_linkable(self, node: int) -> bool:
-        """Whether the node never had a name, and may get one."""
-        return node in self._linkable
-
-    def make_linkable(self, node: int) -> None:
-        """The orphan was made as one by a session of an earlier owner."""
-        if node in self._kept:
-            self._linkable.add(node)
-
-    def named(self, node: int) -> None:
-        """A linkable orphan got a name, and is none any more."""
-        self._linkable.remove(node)
-        del self._kept[node]
-        self.db.write("orphan_delete", node)
-
-    def _unlinked(self, record: NodeRecord) -> None:
-        if self.awaits_clients or self.users.needs(record.id):
-            self.keep_nameless(record)
-        else:
-            self._remove(record, was_orphan=False)
-
-    def _remove(self, record: NodeRecord, *, was_orphan: bool) -> None:
+    def _remove(self, record: NodeRecord) -> None:
         size = record.size if stat.S_ISREG(record.mode) else 0
         self.deltas.remove_all(record)
         body = self.bodies.pop(record.id, None)
@@ -364,8 +333,6 @@ class OpenVolume:
             self.pool.drop(record.root)
         self.xattrs.remove_all(record)
         self.nodes.remove(record)
-        if was_orphan:
-            self.db.write("orphan_delete", record.id)
         self.count(nodes=-1, size=-size)
 
     def _remove_unreadable(self, node: int) -> None:
@@ -392,6 +359,13 @@ class OpenVolume:
         return f"{what} of volume {self.info.name!r}"
 
     # --- telling others ---
+
+    def has_others(self, session: object) -> bool:
+        """Whether anybody but `session` is told of changes."""
+        for each in self.subscriptions:  # noqa: SIM110 -- twice as fast as any()
+            if each.session is not session:
+                return True
+        return False
 
     def tell(self, changes: Sequence[Change], session: object) -> None:
         """Call the listeners of the other sessions.  Never under the store's lock."""

@@ -50,7 +50,7 @@ class RangeVerbs(FileVerbs):
             raise FileTooBig(f"a range up to {end} is over the limit of a file")
         if mode != _PUNCH:
             self._find_room(file, offset, length)
-        with self._changing(frees=mode == _PUNCH) as changes:
+        with self._changing(frees=mode == _PUNCH) as change:
             file = self._handle(handle)
             if not mode & AllocateMode.KEEP_SIZE:
                 self._open_volume.check_quota(size=end - file.record.size)
@@ -61,7 +61,7 @@ class RangeVerbs(FileVerbs):
             if end > before and not mode & AllocateMode.KEEP_SIZE:
                 body.truncate(end)
                 self._open_volume.count(size=end - before)
-            self._written(file.record, changes)
+            self._written(file.record, change)
         self._durable_if_asked(file)
 
     def _find_room(self, file: OpenFile, offset: int, length: int) -> None:
@@ -131,7 +131,7 @@ class RangeVerbs(FileVerbs):
         self, handle_in: int, offset_in: int, handle_out: int, offset_out: int, length: int
     ) -> tuple[int, int]:
         """Copy the beginning of a range: how many bytes, and how many it was as much work as."""
-        with self._changing(min(length, PIECE_BYTES)) as changes:
+        with self._changing(min(length, PIECE_BYTES)) as change:
             volume = self._open_volume
             # Both may have been closed meanwhile, and the source cut.
             source, target = self._handle(handle_in).record, self._handle(handle_out).record
@@ -145,7 +145,7 @@ class RangeVerbs(FileVerbs):
                 done = step.run()
             finally:
                 volume.count(size=target.size - before)
-            self._written(target, changes)
+            self._written(target, change)
             return done
 
 

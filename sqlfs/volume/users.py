@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 
 class NodeUsers:
     """Open handles of nodes, and pins: nodes that a session remembers without having them open.
@@ -13,24 +11,28 @@ class NodeUsers:
     """
 
     def __init__(self) -> None:
-        self._handles: Counter[int] = Counter()
+        self._handles: dict[int, int] = {}
         self._pins: dict[object, dict[int, int]] = {}
 
     def opened(self, node: int) -> None:
-        self._handles[node] += 1
+        self._handles[node] = self._handles.get(node, 0) + 1
 
     def closed(self, node: int) -> None:
-        if self._handles[node] <= 1:
-            del self._handles[node]
-        else:
-            self._handles[node] -= 1
+        count = self._handles.pop(node, 0)
+        if count > 1:
+            self._handles[node] = count - 1
 
     def is_open(self, node: int) -> bool:
         return node in self._handles
 
     def needs(self, node: int) -> bool:
         """Whether anybody has the node open or pinned."""
-        return node in self._handles or any(node in pins for pins in self._pins.values())
+        if node in self._handles:
+            return True
+        for pins in self._pins.values():  # noqa: SIM110 -- twice as fast as any()
+            if node in pins:
+                return True
+        return False
 
     def pin(self, session: object, node: int) -> None:
         pins = self._pins.setdefault(session, {})

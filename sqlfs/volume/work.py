@@ -113,6 +113,30 @@ class Work:
         """A burst goes on: have room taken for the rest of it, beside all else.  Under the lock."""
         self._workers.beside(self._db.room.take_ahead)
 
+    def begin(self, size: int, *, frees: bool) -> int:
+        """Take the store's lock, with a transaction open and room for a change that brings `size`
+        bytes of content, or `frees` some; returns what :meth:`end` takes back.  Raises NoSpace."""
+        database = self._db
+        database.lock.acquire()
+        # Where no lock is given up before the change is made, it needs no promise.
+        pages = _CHANGE_PAGES + -(-size // database.page_size)
+        if database.dirty and database.room.ahead >= pages:
+            database.room.ahead -= pages
+            return 0
+        database.lock.release()
+        pages = self.admit(size, frees=frees)
+        try:
+            database.begin()
+        except BaseException:
+            self.arrived(pages)
+            raise
+        return pages
+
+    def end(self, pages: int) -> None:
+        """The change is in memory, or was not made: release the lock."""
+        self._promised_pages -= pages
+        self._db.lock.release()
+
     def admit(self, size: int, *, frees: bool = False) -> int:
         """Take room for a change that brings `size` bytes of content, or `frees` some.
 

@@ -30,7 +30,7 @@ def rows(path: Path, kind: Kind) -> list[int]:
     with create(path, kind) as file:
         session = file.session(VOLUME, passphrase=kind.passphrase)
         for n in range(FILES):
-            put(session, b"%d" % n, (0, noise(600 + n)))
+            put(session, b"%d" % n, (0, noise(2100 + n)))
         put(session, b"two", (0, noise(2 * CHUNK)))
     return [row["id"] for row in stored(path, "SELECT id FROM chunk ORDER BY id")]
 
@@ -44,7 +44,7 @@ def test_a_sound_file(path: Path, kind: Kind, rows: list[int]) -> None:
         status = scrub.status()
     assert (status.state, status.findings) == ("done", [])
     assert status.done == status.total == len(rows)
-    assert status.bytes >= sum(600 + n for n in range(FILES)) + 2 * CHUNK
+    assert status.bytes >= sum(2100 + n for n in range(FILES)) + 2 * CHUNK
     assert 0 < status.started_ns < status.ended_ns
 
 
@@ -52,19 +52,19 @@ def test_damage_is_told_with_its_place(
     path: Path, kind: Kind, rows: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
     assert rows
-    flip(path, "chunk_data", "id", row_of(path, kind, noise(603)))
+    flip(path, "chunk_data", "id", row_of(path, kind, noise(2103)))
     with opened(path, kind) as (file, session):
         scrub = Scrub(file)
         caplog.clear()
         scrub.start(0)
         assert scrub.wait(60)
         (finding,) = scrub.status().findings
-        assert finding.message.startswith("'/3' of volume 'main', bytes 0 to 602: ")
+        assert finding.message.startswith("'/3' of volume 'main', bytes 0 to 2102: ")
         assert any("'/3'" in record.message for record in caplog.records)
         # It was met: storing the same bytes again mends it.
-        put(session, b"again", (0, noise(603)))
+        put(session, b"again", (0, noise(2103)))
         session.sync()
-        assert content(session, b"3") == noise(603)
+        assert content(session, b"3") == noise(2103)
         scrub.start(0)
         assert scrub.wait(60)
         assert scrub.status().findings == []

@@ -17,7 +17,7 @@ def forged(path: Path, forge: Forge) -> Rescued:
     """A file ``forged``, and one beside it that is sound, salvaged."""
     with create(path, Kind()) as file:
         session = file.session(VOLUME)
-        node = put(session, b"forged", (0, noise(600)))
+        node = put(session, b"forged", (0, noise(3000)))
         put(session, b"sound", (0, noise(CHUNK)))
         session.sync()
         with file.db.writing():

@@ -1,0 +1,1 @@
+"""Tests of names and nodes in their owner's memory."""
