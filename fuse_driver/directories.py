@@ -2,18 +2,35 @@
 
 A directory's handle is its node: where a listing goes on is in the cookie that the kernel gives
 back.  Cookies 1 and 2 stand for `.` and `..`; the session's, which name edges, come after.
+
+The kernel keeps listings.  It takes one for outdated when the directory has another time of
+change than when the listing began, when a name was changed by way of the mount, and when it is told
+to forget the directory's content.  An old answer that arrives after it was told is known by that
+time alone, and times are coarse: so only listings of directories that nobody changed for a while
+are kept.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from fuse_driver import replies
 from fuse_driver.handlers import Handlers
-from fuse_driver.kernel.abi import ENTRY_BYTES, FSYNC_IN, OPEN_OUT, READ_IN, Opcode
+from fuse_driver.kernel.abi import (
+    ENTRY_BYTES,
+    FOPEN_CACHE_DIR,
+    FOPEN_KEEP_CACHE,
+    FSYNC_IN,
+    OPEN_IN,
+    OPEN_OUT,
+    READ_IN,
+    Opcode,
+)
 from fuse_driver.kernel.requests import Later, Reply, Request, answers
 from sqlfs.errors import NotFound
+from sqlfs.limits import KIB
 from sqlfs.types import Attributes
 
 DOT: Final = 1
@@ -21,6 +38,11 @@ DOT_DOT: Final = 2
 
 # A usual name's entry with its attributes, to guess how many fit an answer.
 ENTRY_BYTES_USUAL: Final = ENTRY_BYTES + 40
+# An answer has no more, whatever there is room for: everybody else waits for it.
+LISTING_BYTES_MAX: Final = 32 * KIB
+# A directory that was not changed for so long will have another time when it is: far more than the
+# steps of the clock.
+SETTLED_NS: Final = 1_000_000_000
 
 Show = Callable[[bytes, Attributes, int], bytes]
 
@@ -28,7 +50,15 @@ Show = Callable[[bytes, Attributes, int], bytes]
 class DirectoryHandlers(Handlers):
     @answers(Opcode.OPENDIR)
     def opendir(self, request: Request) -> Reply:
-        return OPEN_OUT.pack(self.inodes.node(request.inode), 0, 0)
+        flags, _ = request.fields(OPEN_IN)
+        node = self.inodes.node(request.inode)
+        attributes = self._session.getattr(node)
+        reply_flags = 0
+        if time.time_ns() - attributes.ctime_ns >= SETTLED_NS:
+            reply_flags = FOPEN_CACHE_DIR
+            if not self._reading_tells(attributes, flags):
+                reply_flags |= FOPEN_KEEP_CACHE
+        return OPEN_OUT.pack(node, reply_flags, 0)
 
     @answers(Opcode.RELEASEDIR)
     def releasedir(self, request: Request) -> Reply:
@@ -37,7 +67,8 @@ class DirectoryHandlers(Handlers):
 
     @answers(Opcode.READDIR)
     def readdir(self, request: Request) -> Reply:
-        node, cookie, room, _ = request.fields(READ_IN)
+        node, cookie, size, _ = request.fields(READ_IN)
+        room = min(size, LISTING_BYTES_MAX)
         parts: list[bytes] = []
         for name, attributes, next_cookie in self._entries(node, cookie, room):
             inode = self.inodes.inode(attributes.node)
@@ -50,7 +81,8 @@ class DirectoryHandlers(Handlers):
 
     @answers(Opcode.READDIRPLUS)
     def readdirplus(self, request: Request) -> Reply:
-        node, cookie, room, _ = request.fields(READ_IN)
+        node, cookie, size, _ = request.fields(READ_IN)
+        room = min(size, LISTING_BYTES_MAX)
         parts: list[bytes] = []
         for name, attributes, next_cookie in self._entries(node, cookie, room):
             inode = self.inodes.inode(attributes.node)

@@ -6,7 +6,6 @@ import errno
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -41,9 +40,6 @@ log = logging.getLogger(__name__)
 # Ranges that are told of one handle.
 _DAMAGE_TOLD_MAX: Final = 64
 
-# An access time of this age is renewed by any read (a day).
-ATIME_NS_MAX: Final = 24 * 3600 * 1_000_000_000
-
 
 @dataclass(slots=True)
 class OpenFile:
@@ -69,9 +65,12 @@ class FileHandlers(Handlers):
         keeps_atime: bool = True,
     ) -> None:
         super().__init__(
-            session, synchronous=synchronous, synchronous_names=synchronous_names, view=view
+            session,
+            synchronous=synchronous,
+            synchronous_names=synchronous_names,
+            view=view,
+            keeps_atime=keeps_atime,
         )
-        self._keeps_atime = keeps_atime
         self._open_files: dict[int, OpenFile] = {}
         self._opening = threading.Lock()  # guards `in_place` of each
 
@@ -131,7 +130,9 @@ class FileHandlers(Handlers):
         flags = self._effective(flags)
         node = self.inodes.node(request.inode)
         if not flags & os.O_TRUNC:
-            keeps_pages = not self._reading_tells(node, flags)
+            keeps_pages = flags & os.O_ACCMODE == os.O_WRONLY or not self._reading_tells(
+                self._session.getattr(node), flags
+            )
             return self._opened(self._session.open(node, flags), node, flags, keeps_pages)
 
         def change() -> bytes:
@@ -141,18 +142,6 @@ class FileHandlers(Handlers):
             return self._opened(handle, node, flags)
 
         return self._changing(change)
-
-    def _reading_tells(self, node: int, flags: int) -> bool:
-        """Whether the access time, kept as relatime keeps it, is due: then the next read must
-        not be answered from the kernel's pages."""
-        if not self._keeps_atime or flags & os.O_NOATIME or flags & os.O_ACCMODE == os.O_WRONLY:
-            return False
-        attributes = self._session.getattr(node)
-        atime_ns = attributes.atime_ns
-        return (
-            atime_ns <= max(attributes.mtime_ns, attributes.ctime_ns)
-            or time.time_ns() - atime_ns >= ATIME_NS_MAX
-        )
 
     def _effective(self, flags: int) -> int:
         return flags | os.O_SYNC if self._synchronous else flags

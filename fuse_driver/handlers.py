@@ -8,7 +8,9 @@ something durable, and waiting for room to change anything.
 
 from __future__ import annotations
 
+import os
 import stat
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -24,6 +26,9 @@ from sqlfs.volume.session import Session
 # Apart, so that writers that wait for room leave threads to the syncs that make it.
 SYNCING_THREADS_MAX: Final = 32
 WAITING_THREADS_MAX: Final = 32
+
+# An access time of this age is renewed by any read (a day).
+ATIME_NS_MAX: Final = 24 * 3600 * 1_000_000_000
 
 
 class Handlers:
@@ -41,12 +46,14 @@ class Handlers:
         synchronous: bool = False,
         synchronous_names: bool = False,
         view: View | None = None,
+        keeps_atime: bool = True,
     ) -> None:
         self._session = session
         self.inodes = Inodes(session)
         self._synchronous = synchronous
         self._synchronous_names = synchronous or synchronous_names
         self._view = view
+        self._keeps_atime = keeps_atime
         self._chunk_size = session.volume.chunk_size
         self.name_s = replies.CACHE_S  # how long the kernel may believe a name
         # Nodes that the kernel was shown with set-id bits.  Any thread may add or discard one.
@@ -111,6 +118,17 @@ class Handlers:
         elif self._setid_nodes:
             self._setid_nodes.discard(stored.node)
         return stored if self._view is None else self._view.shown(stored)
+
+    def _reading_tells(self, attributes: Attributes, flags: int) -> bool:
+        """Whether the access time, kept as relatime keeps it, is due: then the next read by one
+        who opened with `flags` must not be answered from the kernel's pages."""
+        if not self._keeps_atime or flags & os.O_NOATIME:
+            return False
+        atime_ns = attributes.atime_ns
+        return (
+            atime_ns <= max(attributes.mtime_ns, attributes.ctime_ns)
+            or time.time_ns() - atime_ns >= ATIME_NS_MAX
+        )
 
     def _maker(self, request: Request, umask: int = 0) -> Caller:
         """On whose behalf a request makes a node."""

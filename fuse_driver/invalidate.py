@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -79,19 +79,25 @@ class Invalidator:
             self._forget_everything()
             return
         inode = self._inodes.inode(change.node)
-        try:
-            if change.kind is ChangeKind.ENTRY:
-                self._device.forget_entry(inode, change.name)
-            elif change.kind is ChangeKind.ATTRIBUTES:
-                self._device.forget_attributes(inode)
-            else:
-                self._device.forget_content(inode)
-        except OSError as error:
-            if error.errno not in NOTHING_TO_FORGET:
-                log.warning("the kernel does not forget inode %d: %s", inode, error)
+        if change.kind is ChangeKind.ENTRY:
+            _attempt(inode, lambda: self._device.forget_entry(inode, change.name))
+            # The listing that the kernel may have kept.
+            _attempt(inode, lambda: self._device.forget_content(inode))
+        elif change.kind is ChangeKind.ATTRIBUTES:
+            _attempt(inode, lambda: self._device.forget_attributes(inode))
+        else:
+            _attempt(inode, lambda: self._device.forget_content(inode))
 
     def close(self, timeout_s: float) -> bool:
         """Take no more calls; whether those under way have ended within `timeout_s`."""
         with self._state:
             self._closed = True
             return self._state.wait_for(lambda: self._calls == 0, timeout_s)
+
+
+def _attempt(inode: int, forget: Callable[[], None]) -> None:
+    try:
+        forget()
+    except OSError as error:
+        if error.errno not in NOTHING_TO_FORGET:
+            log.warning("the kernel does not forget inode %d: %s", inode, error)

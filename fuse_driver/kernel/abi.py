@@ -162,6 +162,7 @@ COPY_FILE_RANGE_IN: Final = Struct("=QQQQQQQ")
 STATFS_OUT: Final = Struct("=QQQQQIIII24x")
 
 FOPEN_KEEP_CACHE: Final = 1 << 1
+FOPEN_CACHE_DIR: Final = 1 << 3  # listings of the directory are kept
 FOPEN_NOFLUSH: Final = 1 << 5  # no FLUSH at close(2); a kernel before 5.16 sends it all the same
 OPEN_KILL_SUIDGID: Final = 1 << 0
 WRITE_CACHE: Final = 1 << 0  # what a mapping left in the kernel's pages

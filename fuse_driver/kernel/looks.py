@@ -10,8 +10,8 @@ _LOOK_S: Final = 0.0005
 
 
 class Looks:
-    """Counts the requests whose answers make a node known to the kernel, of which one is handled at
-    a time: ``begun`` is written before, ``answered`` after it, by the thread that answers."""
+    """Counts the requests whose answers tell the kernel of names, of which one is handled at a
+    time: ``begun`` is written before, ``answered`` after it, by the thread that answers."""
 
     def __init__(self) -> None:
         self.begun = 0

@@ -41,8 +41,8 @@ _BACKGROUND_CONGESTED: Final = 48
 # Threads beside the first: as many requests that take longer need nobody else.
 _MORE_THREADS: Final = 3
 
-# Their answers make nodes known to the kernel.
-_LOOKING: Final = frozenset({int(Opcode.LOOKUP), int(Opcode.READDIRPLUS)})
+# Their answers tell the kernel of names.
+_LOOKING: Final = frozenset({int(Opcode.LOOKUP), int(Opcode.READDIR), int(Opcode.READDIRPLUS)})
 # They ask for a node by its number alone.  Where that is gone, after the death of an owner that
 # knew who used it, its name may lead elsewhere by now: told ESTALE, the kernel looks it up anew.
 _OF_A_NODE: Final = frozenset(

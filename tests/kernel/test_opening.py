@@ -1,16 +1,41 @@
-"""What the kernel is told to do with an open file."""
+"""What the kernel is told to do with an open file or directory."""
 
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
-from fuse_driver.kernel.abi import FOPEN_NOFLUSH, IN_HEADER, OPEN_IN, OPEN_OUT, Opcode
+from fuse_driver.kernel.abi import (
+    FOPEN_CACHE_DIR,
+    FOPEN_KEEP_CACHE,
+    FOPEN_NOFLUSH,
+    IN_HEADER,
+    OPEN_IN,
+    OPEN_OUT,
+    Opcode,
+)
 from fuse_driver.kernel.requests import Request, handlers_of
 from fuse_driver.operations import Operations
-from sqlfs.types import Caller
+from sqlfs.types import AttributeChanges, Caller
 from tests.model.session import ModelSession
+
+HOUR_NS = 3600 * 1_000_000_000
+
+
+def flags_of(session: ModelSession, opcode: Opcode, node: int, flags: int) -> int:
+    """What the answer to an open says."""
+    body = OPEN_IN.pack(flags, 0)
+    header = IN_HEADER.pack(IN_HEADER.size + len(body), opcode, 1, node, 0, 0, 1, 0, 0)
+    operations = Operations(session)
+    try:
+        reply = handlers_of(operations)[opcode](Request(memoryview(header + body)))
+    finally:
+        operations.close()
+    assert isinstance(reply, bytes)
+    _, open_flags, _ = OPEN_OUT.unpack(reply)
+    return int(open_flags)
 
 
 @pytest.mark.parametrize(
@@ -28,13 +53,23 @@ def test_close_is_asked_about_where_something_may_have_been_written(
     session = ModelSession()
     made, handle = session.create(session.root, b"file", 0o600, os.O_WRONLY, Caller(0, 0))
     session.release(handle)
-    body = OPEN_IN.pack(flags, 0)
-    header = IN_HEADER.pack(IN_HEADER.size + len(body), Opcode.OPEN, 1, made.node, 0, 0, 1, 0, 0)
-    operations = Operations(session)
-    try:
-        reply = handlers_of(operations)[Opcode.OPEN](Request(memoryview(header + body)))
-    finally:
-        operations.close()
-    assert isinstance(reply, bytes)
-    _, open_flags, _ = OPEN_OUT.unpack(reply)
+    open_flags = flags_of(session, Opcode.OPEN, made.node, flags)
     assert bool(open_flags & FOPEN_NOFLUSH) == (not is_asked)
+
+
+def test_a_listing_is_kept_when_the_directory_was_left_alone_and_read_since() -> None:
+    session = ModelSession()
+    node = session.mkdir(session.root, b"directory", 0o700, Caller(0, 0)).node
+
+    def kept() -> int:
+        return flags_of(session, Opcode.OPENDIR, node, os.O_RDONLY | os.O_DIRECTORY)
+
+    assert kept() == 0
+    then = time.time_ns() - HOUR_NS
+    session.setattr(node, AttributeChanges(atime_ns=then, mtime_ns=then, ctime_ns=then))
+    # To be read once more, so that the access time moves.
+    assert kept() == FOPEN_CACHE_DIR
+    session.setattr(node, AttributeChanges(atime_ns=then + 1, ctime_ns=then))
+    assert kept() == FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE
+    session.mkdir(node, b"new", 0o700, Caller(0, 0))
+    assert kept() == 0

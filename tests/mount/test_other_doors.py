@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import mmap
 import os
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
+from fuse_driver.directories import SETTLED_NS
 from tests.mount.model import ModelMount
 from tests.mount.mounting import DEADLINE_S
+
+
+class Listing:
+    """A directory stream as of opendir(3).  Python's own looks at the directory each time, and then
+    the kernel sees from its times that it was changed."""
+
+    class Entry(ctypes.Structure):
+        _fields_ = (
+            ("inode", ctypes.c_uint64),
+            ("offset", ctypes.c_int64),
+            ("length", ctypes.c_ushort),
+            ("type", ctypes.c_ubyte),
+            ("name", ctypes.c_char * 256),
+        )
+
+    def __init__(self, directory: Path) -> None:
+        self._libc = ctypes.CDLL(None)
+        self._libc.opendir.restype = ctypes.c_void_p
+        self._libc.readdir.restype = ctypes.POINTER(self.Entry)
+        self._stream = ctypes.c_void_p(self._libc.opendir(os.fsencode(directory)))
+
+    def again(self) -> list[str]:
+        """The names from the start."""
+        self._libc.rewinddir(self._stream)
+        names = []
+        while entry := self._libc.readdir(self._stream):
+            names.append(os.fsdecode(entry.contents.name))
+        return sorted(set(names) - {".", ".."})
+
+    def close(self) -> None:
+        self._libc.closedir(self._stream)
 
 
 def test_create_where_the_kernel_knew_nothing(model_mount: ModelMount) -> None:
@@ -50,6 +86,24 @@ def test_rename_and_remove(model_mount: ModelMount) -> None:
     model_mount.tell("remove", "new")
     assert not new.exists()
     assert list(model_mount.directory.iterdir()) == []
+
+
+def test_a_listing_that_the_kernel_kept(model_mount: ModelMount) -> None:
+    directory = model_mount.directory
+    (directory / "old").touch()
+    deadline = time.monotonic() + DEADLINE_S
+    # Of a directory that was changed just now, none is kept.
+    while time.time_ns() - directory.stat().st_ctime_ns < SETTLED_NS:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    with contextlib.closing(Listing(directory)) as listing:
+        assert [listing.again() for _ in range(3)] == [["old"]] * 3
+        model_mount.tell("create", "new", "x")
+        assert listing.again() == ["new", "old"]
+        (directory / "own").touch()
+        assert listing.again() == ["new", "old", "own"]
+        model_mount.tell("remove", "old")
+        assert listing.again() == ["new", "own"]
 
 
 def test_removed_while_open(model_mount: ModelMount) -> None:
