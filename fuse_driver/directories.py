@@ -99,7 +99,8 @@ class DirectoryHandlers(Handlers):
                 try:
                     parts.append(self._looked_up(attributes))
                 except NotFound:
-                    continue  # removed by another door since it was read
+                    # Removed or replaced by another door since it was read: the name alone.
+                    parts.append(bytes(ENTRY_BYTES))
             parts.append(part)
         return b"".join(parts)
 

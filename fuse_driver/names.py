@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+from typing import Final
 
 from fuse_driver import replies
 from fuse_driver.handlers import Handlers
@@ -17,9 +19,13 @@ from fuse_driver.kernel.abi import (
     RENAME_IN,
     Opcode,
 )
+from fuse_driver.kernel.errors import Fault
 from fuse_driver.kernel.requests import Later, Reply, Request, answers
 from sqlfs.errors import NotFound
 from sqlfs.types import RenameFlag
+
+# A name that is replaced again and again while it is looked up: then the kernel is to come back.
+_LOOKS_MAX: Final = 10
 
 log = logging.getLogger(__name__)
 
@@ -28,15 +34,20 @@ class NameHandlers(Handlers):
     @answers(Opcode.LOOKUP)
     def lookup(self, request: Request) -> Reply:
         parent, name = self.inodes.node(request.inode), request.name()
-        try:
-            # A server that exports the mount asks for "." of anything to find it again.
-            if name == b".":
-                attributes = self._session.getattr(parent)
-            else:
-                attributes = self._session.lookup(parent, name)
-        except NotFound:
-            return replies.no_entry(self.name_s)
-        return self._looked_up(attributes)
+        for _ in range(_LOOKS_MAX):
+            try:
+                # A server that exports the mount asks for "." of anything to find it again.
+                if name == b".":
+                    attributes = self._session.getattr(parent)
+                else:
+                    attributes = self._session.lookup(parent, name)
+            except NotFound:
+                return replies.no_entry(self.name_s)
+            try:
+                return self._looked_up(attributes)
+            except NotFound:
+                pass  # another door has replaced it since: its name leads elsewhere now
+        raise Fault(errno.ESTALE)
 
     @answers(Opcode.FORGET)
     def forget(self, request: Request) -> Reply:
