@@ -7,8 +7,9 @@ missing or have another length than they should.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlfs.chunks.cache import SizedCache
 from sqlfs.chunks.reference import Entries, Reference
@@ -23,6 +24,8 @@ from sqlfs.crypto.segments import (
 )
 from sqlfs.errors import Corrupt
 from sqlfs.store import Database
+
+T = TypeVar("T")
 
 # A chunk's bytes, a manifest's entries, or a segment's bytes.
 Cached = bytes | Entries
@@ -56,28 +59,29 @@ class PartReader:
     def segment(self, chunk: Reference, number: int) -> bytes | None:
         """The chunk's bytes in segment `number`; None where a part does not tell.
 
-        Raises Corrupt, which says the part."""
+        Raises Corrupt, which says the part if it is no more than that."""
         key = (self._domain, chunk.digest, number)
         plain = self._cache.get(key)
         if isinstance(plain, bytes):
             return plain
-        found = self._found.get(chunk.digest) or self._find(chunk)
-        sealed = None if found is None else self._load(chunk, found, number, number + 1)
-        if found is None or sealed is None:
-            return None
-        try:
-            plain = open_body(found.segments, number, sealed)
-        except BadTag:
-            raise self._damaged(chunk, number) from None
-        self._cache.put(key, plain, len(plain))
+
+        def read(found: _Found) -> bytes:
+            sealed = self._load(found, number, number + 1)
+            try:
+                return open_body(found.segments, number, sealed)
+            except BadTag:
+                raise _damaged(chunk, number) from None
+
+        plain = self._read(chunk, read)
+        if plain is not None:
+            self._cache.put(key, plain, len(plain))
         return plain
 
     def read_into(self, chunk: Reference, start: int, out: memoryview) -> bool:
         """Fill `out` with the chunk's bytes from `start` on; False where parts do not tell.
 
         `out` ends within the chunk.  Segments that are wanted as a whole are opened in place, and
-        not kept: whoever reads so much does not come back soon.  Raises Corrupt, which says the
-        part."""
+        not kept: whoever reads so much does not come back soon.  Raises Corrupt, as above."""
         number, within = divmod(start, SEGMENT_BYTES)
         done = 0
         if within:
@@ -99,30 +103,35 @@ class PartReader:
         return True
 
     def _read_whole(self, chunk: Reference, first: int, behind: int, out: memoryview) -> bool:
-        found = self._found.get(chunk.digest) or self._find(chunk)
-        sealed = None if found is None else self._load(chunk, found, first, behind)
-        if found is None or sealed is None:
-            return False
-        base = place(first)
-        for number in range(first, behind):
-            piece = sealed[place(number) - base : place(number + 1) - base]
-            at = (number - first) * SEGMENT_BYTES
-            into = out[at : at + SEGMENT_BYTES]
-            try:
-                if number:
-                    found.segments.open_into(number, piece, into)
-                else:
-                    into[:] = open_body(found.segments, number, piece)
-            except BadTag:
-                raise self._damaged(chunk, number) from None
-        return True
+        def read(found: _Found) -> bool:
+            sealed = self._load(found, first, behind)
+            at = 0
+            for number in range(first, behind):
+                end = place(number + 1) - place(first)
+                into = out[(number - first) * SEGMENT_BYTES :][:SEGMENT_BYTES]
+                try:
+                    if number:
+                        found.segments.open_into(number, sealed[at:end], into)
+                    else:
+                        into[:] = open_body(found.segments, number, sealed[at:end])
+                except BadTag:
+                    raise _damaged(chunk, number) from None
+                at = end
+            return True
 
-    def _damaged(self, chunk: Reference, number: int) -> Corrupt:
-        self._found.discard(chunk.digest)
-        error = Corrupt(f"chunk {chunk.digest.hex()[:16]}: damaged; restore it from a copy")
-        start = number * SEGMENT_BYTES
-        error.part = start, min(start + SEGMENT_BYTES, chunk.length)
-        return error
+        return self._read(chunk, read) is not None
+
+    def _read(self, chunk: Reference, read: Callable[[_Found], T]) -> T | None:
+        """What `read` makes of the chunk's row; None where a part does not tell."""
+        found = self._found.get(chunk.digest)
+        if found is not None:
+            try:
+                return read(found)
+            except Corrupt:
+                # Another volume of the domain may have given the chunk up, and its row is another.
+                self._found.discard(chunk.digest)
+        found = self._find(chunk)
+        return None if found is None else read(found)
 
     def _find(self, chunk: Reference) -> _Found | None:
         rows = self._db.raw_rows("chunk_locate", self._domain, chunk.digest)
@@ -141,19 +150,22 @@ class PartReader:
         self._found.put(chunk.digest, found, 1)
         return found
 
-    def _load(self, chunk: Reference, found: _Found, first: int, behind: int) -> memoryview | None:
-        """The segments from `first` to before `behind`, as they are stored."""
+    def _load(self, found: _Found, first: int, behind: int) -> memoryview:
+        """The segments from `first` to before `behind`, as they are stored.  Raises Corrupt."""
         start, stop = place(first), min(place(behind), found.sealed)
         if len(self._sealed) < stop - start:
             self._sealed = memoryview(bytearray(stop - start))
         into = self._sealed[: stop - start]
-        try:
-            self._db.read_sealed(found.id, start, into)
-        except Corrupt:
-            self._found.discard(chunk.digest)
-            return None
+        self._db.read_sealed(found.id, start, into)
         return into
 
     def forget(self, digest: bytes) -> None:
         """The chunk's row goes, or is made anew."""
         self._found.discard(digest)
+
+
+def _damaged(chunk: Reference, number: int) -> Corrupt:
+    error = Corrupt(f"chunk {chunk.digest.hex()[:16]}: damaged; restore it from a copy")
+    start = number * SEGMENT_BYTES
+    error.part = start, min(start + SEGMENT_BYTES, chunk.length)
+    return error

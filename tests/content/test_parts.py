@@ -136,6 +136,29 @@ def test_a_row_that_another_chunk_took(tmp_path: Path, passphrase: bytes | None)
             session.unlink(session.root, b"other")
 
 
+def test_a_row_that_another_volume_gave_up(tmp_path: Path) -> None:
+    first, second = CONTENT[:CHUNK], CONTENT[CHUNK : 2 * CHUNK]
+    with VolumeFile.open(tmp_path / "volume.sqlite", create=True, background=False) as file:
+        for name in ("one", "other"):
+            file.create_volume(name, None, chunk_size=CHUNK)
+        one, other = file.session("one"), file.session("other")
+        for session in (one, other):
+            put(session, b"file", first)
+            session.sync()
+        handle = opened(one)
+        assert one.read(handle, SEGMENT, 100) == first[SEGMENT : SEGMENT + 100]
+        one.release(handle)
+        for session in (one, other):
+            session.unlink(session.root, b"file")
+        for name, data in ((b"second", second), (b"first", first)):
+            put(one, name, data)
+            one.sync()
+        for start, length in ((SEGMENT, 100), (SEGMENT, 2 * SEGMENT)):
+            handle = opened(one, b"first")
+            assert one.read(handle, start, length) == first[start : start + length]
+            one.release(handle)
+
+
 @passphrases
 @pytest.mark.parametrize("change", ["sealed = substr(sealed, 1, 40000)", "generation = 7"])
 def test_a_row_that_is_none_of_the_chunk(
