@@ -21,7 +21,7 @@ _FEW: Final = 4
 # What a write counts for besides its bytes: so the number of pieces and rows is bounded too.
 _WRITE_BYTES: Final = 128
 # What a slot counts for at least: folding it seals a chunk, however little was changed.
-_SLOT_BYTES: Final = 8 * 1024
+_SLOT_BYTES: Final = 16 * 1024
 
 
 class _Slot:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from sqlfs.content import Body, SealWorkers
 from sqlfs.errors import NoSpace
 from sqlfs.limits import MIB
@@ -65,12 +63,14 @@ class Work:
         return True
 
     def fold(self, limit: int, *, only: OpenVolume | None = None) -> bool:
-        """Seal up to `limit` slots anew that have deltas, of one volume; False when there are none.
-        Raises NoSpace, and nothing is lost."""
+        """Seal up to `limit` slots anew that have deltas, of one volume; False when there are none,
+        or no room: then deltas stay what they are."""
         for volume in self.volumes() if only is None else [only]:
             if not volume.deltas.bytes:
                 continue
-            pages = self.admit(limit * volume.info.chunk_size)
+            pages = self._pages(limit * volume.info.chunk_size)
+            if not self._promise(pages, frees=False):
+                continue
             try:
                 with self._db.writing():
                     if volume.fold(limit):
@@ -81,10 +81,9 @@ class Work:
 
     def fold_all(self, volume: OpenVolume) -> None:
         """Leave no deltas of a volume, as far as there is room, and they are not over damage."""
-        with contextlib.suppress(NoSpace):
-            while self.fold(_FOLD_AT_ONCE, only=volume):
-                if self.gauge.large:
-                    self._db.commit()
+        while self.fold(_FOLD_AT_ONCE, only=volume):
+            if self.gauge.large:
+                self._db.commit()
 
     @property
     def has_many_deltas(self) -> bool:
@@ -142,7 +141,7 @@ class Work:
 
         Returns the pages that are promised to it until :meth:`arrived`.  Raises NoSpace.
         """
-        pages = _CHANGE_PAGES + -(-size // self._db.page_size)
+        pages = self._pages(size)
         if not self._promise(pages, frees=frees):
             self._make_room(pages, frees=frees)
         return pages
@@ -163,6 +162,9 @@ class Work:
         shows."""
         with self._db.lock:
             return max(0, self._db.room.capacity() - self.gauge.bytes)
+
+    def _pages(self, size: int) -> int:
+        return _CHANGE_PAGES + -(-size // self._db.page_size)
 
     def _promise(self, pages: int, *, frees: bool) -> bool:
         with self._db.lock:
@@ -221,7 +223,8 @@ class Work:
         content = waiting = self.gauge.bytes // page_size + self._promised_pages
         for volume in self._volumes.values():
             waiting += self.gauge.bytes // volume.info.chunk_size
-            waiting += volume.nodes.dirty_count + len(volume.bodies)
+            waiting += volume.nodes.dirty_count
+            waiting += sum(body.changed for body in volume.bodies.values())
         if waiting <= _AHEAD_PAGES:
             return waiting
         count, _ = self._db.page_counts()

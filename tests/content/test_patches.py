@@ -15,7 +15,7 @@ from sqlfs.content.patches import Patches
 from sqlfs.errors import NoSuchRange
 from sqlfs.maintenance import check_file
 from sqlfs.types import AllocateMode, AttributeChanges
-from sqlfs.volume import VolumeFile
+from sqlfs.volume import VolumeFile, work
 from tests.contract.nodes import ME, noise
 from tests.format.volumes import CHEAP
 
@@ -239,3 +239,24 @@ def test_a_file_that_is_written_in_small_pieces_is_what_was_written(
     twin.close_and_open()
     twin.session.close()
     twin.file.close()
+
+
+def test_files_that_wait_to_be_folded_need_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "v.sqlite"
+    monkeypatch.setattr(work, "_WAITING_BYTES_MAX", 16 * 4096)
+    with VolumeFile.open(path, create=True, page_size=4096, background=False) as file:
+        file.create_volume("v", None, chunk_size=CHUNK)
+        session = file.session("v")
+        for number in range(40):
+            _, handle = session.create(session.root, b"%d" % number, 0o644, os.O_RDWR, ME)
+            session.write(handle, 0, noise(CHUNK))
+            session.fsync(handle)
+            session.write(handle, number, b"small")
+            session.fsync(handle)
+            session.release(handle)
+        assert len(file.db.rows("delta_ids", 0, 100)) == 40
+        commits = file.db.commits
+        session.mkdir(session.root, b"folder", 0o755, ME)
+        assert file.db.commits == commits
