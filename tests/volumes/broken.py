@@ -37,9 +37,12 @@ class BrokenPlan:
     encrypted: bool = False
     keeps_record: bool = False
     log: str | None = None
+    golden: str = ""  # what it is made of, if not one of the small ones
 
     @property
     def made_of(self) -> str:
+        if self.golden:
+            return self.golden
         return "small-encrypted" if self.encrypted else "small-plain"
 
 
@@ -72,6 +75,10 @@ def node_at(path: Path, *names: str) -> int:
 def edge_to(path: Path, *names: str) -> int:
     (row,) = stored(path, "SELECT id FROM edge WHERE child = :c", c=node_at(path, *names))
     return int(row["id"])
+
+
+def first_delta(path: Path) -> int:
+    return int(stored(path, "SELECT min(id) AS id FROM delta")[0]["id"])
 
 
 def full_chunk(path: Path) -> int:
@@ -289,6 +296,16 @@ FILES: Final[dict[str, BrokenPlan]] = {
     "name-flipped": BrokenPlan(
         "a bit is flipped in a name",
         lambda path: flip(path, "edge", "id", edge_to(path, "chunk")),
+    ),
+    "delta-missing": BrokenPlan(
+        "one of the small changes of a file is gone: nobody knows which bytes it had",
+        sql("DELETE FROM delta WHERE id = (SELECT min(id) FROM delta)"),
+        encrypted=True, golden="with-deltas",
+    ),
+    "delta-flipped": BrokenPlan(
+        "a bit is flipped in one of the small changes of a file",
+        lambda path: flip(path, "delta", "id", first_delta(path)),
+        encrypted=True, golden="with-deltas",
     ),
     "name-missing": BrokenPlan(
         "a node's only name is gone",

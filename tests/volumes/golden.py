@@ -304,9 +304,10 @@ FILES: Final[dict[str, FilePlan]] = {
         ending="in_use",
     ),
     "with-deltas": FilePlan(
-        "what a killed owner leaves, with small changes of files that are in no chunk yet",
+        "a copy of a file that was in use, with small changes of files that are in no chunk yet",
         (VolumePlan("main", _patched, PASSPHRASE),),
-        ending="log",
+        512,
+        ending="in_use",
     ),
     "with-log": FilePlan(
         "what a killed owner leaves: the log beside it is its own, and has most of what it holds",
