@@ -13,6 +13,7 @@ missing, or left of an earlier state, is noticed.
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from sqlfs.limits import DELTA_BYTES_MAX
 from sqlfs.namespace import NodeRecord
 from sqlfs.namespace.rows import VolumeRows
 from sqlfs.store import IdSource
+
+log = logging.getLogger("sqlfs")
 
 _SLOT: Final = struct.Struct("<Q")
 _PIECE: Final = struct.Struct("<II")
@@ -53,12 +56,18 @@ class DeltaTable:
         self._by_node: dict[int, dict[int, None]] = {}  # ids in order; of all volumes
         # In memory and in the file: of all patched slots, as they are counted.
         self.bytes = 0
-        self._read_ids()
+        self._is_readable = True
+        try:
+            self._read_ids()
+        except Corrupt as error:
+            # It costs those files that have deltas, and no others: nothing more is put there.
+            log.error("%s", error)
+            self._is_readable = False
 
     @property
     def full(self) -> bool:
-        """Whether no more may come before some are folded."""
-        return self.bytes >= DELTA_BYTES_MAX
+        """Whether no more may come, or not before some are folded."""
+        return self.bytes >= DELTA_BYTES_MAX or not self._is_readable
 
     @property
     def many(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from sqlfs.errors import NoSpace
+from sqlfs.errors import Corrupt, NoSpace
 from sqlfs.limits import ID_RESERVATION, NODE_ID_MAX
 from sqlfs.store.database import Database
 
@@ -55,7 +55,10 @@ class IdSource:
 def first_safe(database: Database, kind: str) -> int:
     """The first id of a kind that was never used: as the reservation says, where that can be
     believed."""
-    row = database.row("reservation_used", kind)
+    try:
+        row = database.row("reservation_used", kind)
+    except Corrupt:
+        row = None  # pages of the table are damaged: the reservation is what there is
     # The greatest id in use, as far as can be told.
     used = row[0] if row is not None and type(row[0]) is int and 0 < row[0] < _ID_MAX else 0
     return max(used + 1, _reserved(database, kind) or used + _UNKNOWN_IDS)

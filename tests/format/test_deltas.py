@@ -160,6 +160,26 @@ def test_one_that_was_folded_does_not_come_back(path: Path, kind: Kind, changed:
         assert findings(file) == {"delta_stray"}
 
 
+def test_a_page_of_them_that_is_damaged_costs_those_files_alone(
+    path: Path, kind: Kind, changed: bytes
+) -> None:
+    assert changed != WHOLE
+    with keeping_deltas(), opened(path, kind) as (_, session):
+        put(session, b"sound", (0, WHOLE))
+    (row,) = stored(path, "SELECT rootpage FROM sqlite_schema WHERE name = 'delta'")
+    (size,) = stored(path, "PRAGMA page_size")
+    with path.open("r+b") as file:
+        file.seek((row["rootpage"] - 1) * size["page_size"])
+        file.write(bytes(100))
+    with keeping_deltas(), opened(path, kind) as (_, session):
+        assert content(session, b"sound") == WHOLE
+        for name in NAMES:
+            with pytest.raises(DamagedRange):
+                content(session, name)
+        write_small(session, session.lookup(session.root, b"sound").node)
+        assert content(session, b"sound") == WHOLE[:9] + b"small" + WHOLE[14:]
+
+
 def test_damage_beneath_one_costs_no_more_than_its_own_range(
     path: Path, kind: Kind, changed: bytes
 ) -> None:
