@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import threading
@@ -83,6 +84,8 @@ class Mount:
         signals that end a process only ask for the mount's end, also when it is over.
         """
         self._take_signals()
+        # All that there is by now stays: nothing in it need be looked at for garbage again.
+        gc.freeze()
         device = Device(attach(self._directory, self._attachment))
         serving = Serving(device, handlers_of(self._operations))
         invalidator = Invalidator(device, self._operations.inodes, serving.looks)
