@@ -31,6 +31,8 @@ DAMAGED_ENTRY: Final = 2**62
 # Content.
 CHUNK_BYTES_MIN: Final = 4 * KIB
 CHUNK_BYTES_MAX: Final = 4 * MIB
+# With pages of 32 KiB, and chunks of 128, 256 and 512 KiB: processor time of a stream 3.5, 3.2 and
+# 3.0 ms per MiB, of an append of 256 bytes with an fsync 0.35, 0.40 and 0.58 ms.
 CHUNK_BYTES_DEFAULT: Final = 256 * KIB
 MANIFEST_FANOUT: Final = 128
 MANIFEST_LEVEL_MAX: Final = 8
@@ -40,6 +42,8 @@ INLINE_BYTES_MAX: Final = 2 * KIB
 COMPRESSION_MAX: Final = 19
 COMPRESSION_DEFAULT: Final = 1
 
+# With chunks of 256 KiB, and pages of 16, 32 and 64 KiB: the same stream 3.4, 3.2 and 3.5 ms, the
+# same append 0.35, 0.40 and 0.48 ms, a thousand files of 6,000 bytes 9.1, 7.9 and 8.7 MB.
 PAGE_BYTES_DEFAULT: Final = 32 * KIB
 
 # Ids are handed out from durable reservations of this many.
