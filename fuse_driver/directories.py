@@ -19,6 +19,7 @@ from typing import Final
 from fuse_driver import replies
 from fuse_driver.handlers import Handlers
 from fuse_driver.kernel.abi import (
+    DIRENT,
     ENTRY_BYTES,
     FOPEN_CACHE_DIR,
     FOPEN_KEEP_CACHE,
@@ -36,8 +37,8 @@ from sqlfs.types import Attributes
 DOT: Final = 1
 DOT_DOT: Final = 2
 
-# A usual name's entry with its attributes, to guess how many fit an answer.
-ENTRY_BYTES_USUAL: Final = ENTRY_BYTES + 40
+# A usual name's place in a listing, to guess how many fit an answer.
+NAME_BYTES_USUAL: Final = DIRENT.size + 24
 # An answer has no more, whatever there is room for: everybody else waits for it.
 LISTING_BYTES_MAX: Final = 32 * KIB
 # A directory that was not changed for so long will have another time when it is: far more than the
@@ -70,7 +71,8 @@ class DirectoryHandlers(Handlers):
         node, cookie, size, _ = request.fields(READ_IN)
         room = min(size, LISTING_BYTES_MAX)
         parts: list[bytes] = []
-        for name, attributes, next_cookie in self._entries(node, cookie, room):
+        limit = room // NAME_BYTES_USUAL
+        for name, attributes, next_cookie in self._entries(node, cookie, limit):
             inode = self.inodes.inode(attributes.node)
             part = replies.directory_entry(inode, attributes.mode, name, next_cookie)
             room -= len(part)
@@ -84,7 +86,8 @@ class DirectoryHandlers(Handlers):
         node, cookie, size, _ = request.fields(READ_IN)
         room = min(size, LISTING_BYTES_MAX)
         parts: list[bytes] = []
-        for name, attributes, next_cookie in self._entries(node, cookie, room):
+        limit = room // (ENTRY_BYTES + NAME_BYTES_USUAL)
+        for name, attributes, next_cookie in self._entries(node, cookie, limit):
             inode = self.inodes.inode(attributes.node)
             part = replies.directory_entry(inode, attributes.mode, name, next_cookie)
             room -= ENTRY_BYTES + len(part)
@@ -104,20 +107,18 @@ class DirectoryHandlers(Handlers):
             parts.append(part)
         return b"".join(parts)
 
-    def _entries(self, node: int, after: int, room: int) -> Iterator[tuple[bytes, Attributes, int]]:
-        """Name, attributes and cookie of what follows cookie `after`."""
+    def _entries(
+        self, node: int, after: int, limit: int
+    ) -> Iterator[tuple[bytes, Attributes, int]]:
+        """Name, attributes and cookie of what follows cookie `after`: no more than `limit` beside
+        `.` and `..`, but one at least, for nothing is the end.  Where more fit an answer, it is
+        shorter than it could be, and the kernel goes on behind it."""
         if after < DOT:
             yield b".", self._session.getattr(node), DOT
         if after < DOT_DOT:
             yield b"..", self._parent(node), DOT_DOT
-        limit = room // ENTRY_BYTES_USUAL + 1
-        cookie = max(after - DOT_DOT, 0)
-        while page := self._session.readdir(node, cookie, limit):
-            for placed in page:
-                cookie = placed.cookie
-                yield placed.name, placed.attributes, cookie + DOT_DOT
-            if len(page) < limit:
-                return
+        for placed in self._session.readdir(node, max(after - DOT_DOT, 0), max(limit, 1)):
+            yield placed.name, placed.attributes, placed.cookie + DOT_DOT
 
     def _parent(self, node: int) -> Attributes:
         return self._session.lookup(node, b"..")
