@@ -77,9 +77,11 @@ class Run:
 
     def conditions(self) -> Iterator[str]:
         """Lines of prose: on what, when, and against what."""
-        last = self.documents[-1]
-        machine = ", ".join(f"{name} {value}" for name, value in last["machine"].items())
-        yield f"Measured on: {machine}; medians of {last['rounds']} alternating rounds."
+        for document in self.documents:
+            machine = ", ".join(f"{name} {value}" for name, value in document["machine"].items())
+            names = ", ".join(document["versions"])
+            rounds = document["rounds"]
+            yield f"Measured on: {machine}; medians of {rounds} alternating rounds of {names}."
         versions = {
             name: it for document in self.documents for name, it in document["versions"].items()
         }

@@ -33,7 +33,7 @@ def run(tmp_path: Path) -> document.Run:
 def test_rates_have_medians_ratios_costs_and_conditions(run: document.Run) -> None:
     table = document.rates(run)
     assert "| `create` | files/s | 900 | 1.50 | 64 | 1,000 (0.90) | failed |" in table
-    assert "cpu 2 x a" in table
+    assert "cpu 2 x a; medians of 1 alternating rounds of sqlfs." in table
     assert "sqlfs 9" in table
     assert "no room" in table
 
