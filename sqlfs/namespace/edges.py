@@ -64,6 +64,7 @@ class EdgeTable:
         self._foresight = None
         self._known.clear()
         self._ahead.clear()
+        self._nodes.forget_ahead()
 
     def find(self, parent: int, name: bytes) -> Edge | None:
         """Raises Corrupt when the row isn't the one that was written for that name."""
@@ -192,8 +193,9 @@ class EdgeTable:
     def page(self, parent: int, cookie: int, limit: int) -> list[Edge]:
         """Up to `limit` edges of the directory with ids above `cookie`, in order.  What they lead
         to is likely to be asked for next, and read with them."""
-        with contextlib.suppress(Corrupt):  # whoever asks for what can't be read is told
-            self._nodes.read_ahead(parent, cookie, limit)
+        if self._foresight is not None:
+            with contextlib.suppress(Corrupt):  # whoever asks for what can't be read is told
+                self._nodes.read_ahead(parent, cookie, limit)
         found = [
             self._placed(parent, *row)
             for row in self._rows.db.raw_rows("edge_page", parent, cookie, limit)

@@ -61,6 +61,9 @@ class NodeTable:
         while len(ahead) > AHEAD_ROWS:
             ahead.popitem(last=False)
 
+    def forget_ahead(self) -> None:
+        self._ahead.clear()
+
     def _row(self, id_: int) -> Row:
         if id_ >= DAMAGED_ENTRY:
             raise Corrupt(f"entry {id_ - DAMAGED_ENTRY} is damaged; sqlfs check tells more")
