@@ -121,6 +121,8 @@ class Body(Slots):
             below = tree.find(self._pool, record.root, index)
             if below is not None:
                 total -= below.length
+            if self._over.is_hole(index):
+                continue
             if self._over.plain(index) is not None:
                 total += min(self._chunk_size, record.size - index * self._chunk_size)
             else:

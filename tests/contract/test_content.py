@@ -141,6 +141,19 @@ def test_a_file_of_data_has_blocks(session: Session) -> None:
     assert session.getattr(node).blocks >= 100_000 // 512
 
 
+@pytest.mark.parametrize("size", [2047, 2048, 2049, 20_000])
+@pytest.mark.parametrize("data", [bytes(1500), b"data"])
+def test_blocks_are_those_that_will_be_stored(session: Session, size: int, data: bytes) -> None:
+    node = make_file(session, b"a", b"")
+    session.setattr(node, AttributeChanges(size=size))
+    handle = session.open(node, os.O_RDWR)
+    session.write(handle, 100, data)
+    blocks = session.getattr(node).blocks
+    session.sync()
+    assert session.getattr(node).blocks == blocks
+    session.release(handle)
+
+
 # --- holes ---
 
 
