@@ -33,6 +33,7 @@ log = logging.getLogger("sqlfs")
 _LAND_AT_ONCE = 4  # chunks stored per hold of the lock
 _RECLAIM_AT_ONCE = 4
 _FOLD_AT_ONCE = 4  # slots per hold of the lock
+_LONG_LOG_BYTES = 1 * MIB  # copying less takes no time
 _LOOK_S = 0.5  # between two looks whether clients of a dead owner still live
 
 
@@ -189,8 +190,9 @@ class Committer:
             self._lags_since = now
         old = now - self._lags_since >= COPY_AGE_S_MAX and not self._watch.sees_openers
         idle = self._dirty_since is None and now - self._last_change >= CHECKPOINT_IDLE_S
-        # A first one, of a short log, marks the file: nobody's fsync has to make it then.
-        due = idle or old or size >= LOG_BYTES_BOUND or not self._db.marked
+        # A first one, early in a burst, marks the file: nobody's fsync has to wait for that then.
+        marks = size >= _LONG_LOG_BYTES and not self._db.marked
+        due = idle or old or marks or size >= LOG_BYTES_BOUND
         return due or self._work.is_short()
 
     def _may_checkpoint(self, now: float) -> bool:
