@@ -95,11 +95,12 @@ class Room:
 
     def copied(self) -> None:
         """A checkpoint has copied the log, and SQLite cut off what the file had beyond its end:
-        what of it is needed still is taken again at once."""
+        what of it is needed still is taken again at once, and a step more: who reads the file, as
+        tar does, and finds its ctime changed, says that it was changed."""
         self._file_bytes, self.ahead = 0, 0
         self._returns += 1
         if self._allocates:
-            self._take_file(self._file_bytes_for(self.waiting(), frees=False), in_steps=False)
+            self._take_file(self._file_bytes_for(self.waiting(), frees=False), in_steps=True)
 
     def closing(self) -> None:
         """Nothing more is written: the file gives back what it has beyond its end."""
