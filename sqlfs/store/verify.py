@@ -2,7 +2,8 @@
 
 A copy made while its original changed may hold pages of two moments.  SQLite's own check finds
 where they do not fit together, and the digest of all rows where they do.  Content is not read: the
-seal of each chunk says at every read whether it is the right one.
+seal of each chunk says at every read whether it is the right one.  So does that of a row which is
+longer than its page has room for: the digest has what such a row begins with, and not the rest.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,14 +13,17 @@ import pytest
 
 from sqlfs.crypto import KdfParameters
 from sqlfs.errors import Corrupt, ReadOnly
+from sqlfs.limits import INLINE_BYTES_MAX
 from sqlfs.volume import VolumeFile
 from sqlfs.volume.files import FileSystem
 
 PAGE_BYTES = 4096
 CHUNK_BYTES = 4096
 KDF = KdfParameters(memory_kib=8, passes=1, lanes=1)
+# In times eight bytes: inline, the least that has a chunk, and several chunks.
+LENGTHS = (4, INLINE_BYTES_MAX // 8 + 1, 3000)
 
-# Names, with None for content that is damaged.
+# Names, with None for content, and for a value, that is damaged.
 Tree = dict[str, bytes | None]
 
 
@@ -36,7 +39,17 @@ def change(files: FileSystem, chance: random.Random) -> None:
         elif verb == 2 and files.exists(name):
             files.setxattr(name, "user.note", chance.randbytes(chance.randrange(600)))
         else:
-            files.write_bytes(name, chance.randbytes(8) * chance.choice((4, 200, 3000)))
+            files.write_bytes(name, chance.randbytes(8) * chance.choice(LENGTHS))
+
+
+def change_long_rows(files: FileSystem, chance: random.Random) -> None:
+    """Values that are longer than a page, each replaced by one of its length."""
+    for name in map("/{}".format, range(8)):
+        is_new = not files.exists(name)
+        if is_new:
+            files.write_bytes(name, b"content")
+        if is_new or chance.random() < 0.6:
+            files.setxattr(name, "user.note", chance.randbytes(5 * PAGE_BYTES))
 
 
 def tree_of(files: FileSystem) -> Tree:
@@ -46,8 +59,11 @@ def tree_of(files: FileSystem) -> Tree:
             found[name] = files.read_bytes(f"/{name}")
         except Corrupt:
             found[name] = None
-        for key in files.listxattr(f"/{name}"):
-            found[f"{name} {key}"] = files.getxattr(f"/{name}", key)
+        try:
+            for key in files.listxattr(f"/{name}"):
+                found[f"{name} {key}"] = files.getxattr(f"/{name}", key)
+        except Corrupt:  # the only one that there is; its name is sealed with it
+            found[f"{name} user.note"] = None
     return found
 
 
@@ -57,10 +73,11 @@ def secret(request: pytest.FixtureRequest) -> bytes | None:
     return given
 
 
-@pytest.fixture
-def moments(secret: bytes | None, tmp_path: Path) -> list[tuple[bytes, Tree]]:
+def moments_of(
+    path: Path, secret: bytes | None, change: Callable[[FileSystem, random.Random], None]
+) -> list[tuple[bytes, Tree]]:
     """A file as its checkpoints left it, each time with what was in it."""
-    path, chance, found = tmp_path / "volume.sqlite", random.Random(7), []
+    chance, found = random.Random(7), []
     with VolumeFile.open(path, create=True, page_size=PAGE_BYTES, background=False) as file:
         file.create_volume("main", secret, chunk_size=CHUNK_BYTES, kdf=KDF)
         with FileSystem(file.session("main", passphrase=secret)) as files:
@@ -70,6 +87,11 @@ def moments(secret: bytes | None, tmp_path: Path) -> list[tuple[bytes, Tree]]:
                 file.checkpoint()
                 found.append((path.read_bytes(), tree_of(files)))
     return found
+
+
+@pytest.fixture
+def moments(secret: bytes | None, tmp_path: Path) -> list[tuple[bytes, Tree]]:
+    return moments_of(tmp_path / "volume.sqlite", secret, change)
 
 
 def mixtures(old: bytes, new: bytes) -> Iterator[bytes]:
@@ -86,6 +108,15 @@ def mixtures(old: bytes, new: bytes) -> Iterator[bytes]:
             chance.choice((old, new))[page * PAGE_BYTES :][:PAGE_BYTES] for page in range(pages)
         ]
         yield b"".join(part or bytes(PAGE_BYTES) for part in parts)
+
+
+def with_one_other_page(old: bytes, new: bytes) -> Iterator[bytes]:
+    """The new state with a page of the old one in it, and the other way round."""
+    for at in range(PAGE_BYTES, min(len(old), len(new)), PAGE_BYTES):
+        end = at + PAGE_BYTES
+        if old[at:end] != new[at:end]:
+            yield new[:at] + old[at:end] + new[end:]
+            yield old[:at] + new[at:end] + old[end:]
 
 
 class Copy:
@@ -120,10 +151,13 @@ def opened(path: Path, secret: bytes | None) -> Copy | None:
     return None
 
 
-def test_a_copy_of_two_moments_says_so(
-    moments: list[tuple[bytes, Tree]], secret: bytes | None, tmp_path: Path
-) -> None:
-    path = tmp_path / "copy.sqlite"
+def outcomes_of(
+    moments: list[tuple[bytes, Tree]],
+    secret: bytes | None,
+    path: Path,
+    mixtures: Callable[[bytes, bytes], Iterator[bytes]],
+) -> dict[str, int]:
+    """How many copies of each kind there were.  Fails at one that shows what never was."""
     outcomes = {"refused": 0, "torn": 0, "damaged": 0, "whole": 0}
     for (old, before), (new, after) in pairwise(moments):
         for mixture in mixtures(old, new):
@@ -142,7 +176,23 @@ def test_a_copy_of_two_moments_says_so(
             assert copy.is_of(before) or copy.is_of(after)
             outcomes["damaged" if None in copy.tree.values() else "whole"] += 1
     print(outcomes)
+    return outcomes
+
+
+def test_a_copy_of_two_moments_says_so(
+    moments: list[tuple[bytes, Tree]], secret: bytes | None, tmp_path: Path
+) -> None:
+    outcomes = outcomes_of(moments, secret, tmp_path / "copy.sqlite", mixtures)
     assert all(outcomes.values()), "not every kind of copy was among them"
+
+
+def test_of_a_row_longer_than_a_page_what_is_of_another_moment_is_damaged(
+    secret: bytes | None, tmp_path: Path
+) -> None:
+    """The digest has what a sealed row begins with; of the rest its seal says it, at the read."""
+    moments = moments_of(tmp_path / "volume.sqlite", secret, change_long_rows)
+    outcomes = outcomes_of(moments, secret, tmp_path / "copy.sqlite", with_one_other_page)
+    assert outcomes["damaged"] > 0
 
 
 def edit(path: Path, statement: str) -> None:
