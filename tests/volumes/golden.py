@@ -76,7 +76,7 @@ def _content(session: Session) -> None:
     root = session.root
     folder = session.mkdir(root, b"content", 0o755, ME).node
     for name, length in (
-        (b"empty", 0), (b"one byte", 1), (b"inline at most", 2048), (b"chunk at least", 2049),
+        (b"empty", 0), (b"one byte", 1), (b"inline at most", 1024), (b"chunk at least", 1025),
         (b"one chunk", CHUNK), (b"two chunks", CHUNK + 1),
     ):  # fmt: skip
         whole(session, folder, name, noise(length))
