@@ -96,10 +96,18 @@ class MountWay:
     def _is_back(self) -> bool:
         self._deaths = deaths_of(self._top).stat().st_size
         try:
-            # Unlike other looks, this one is answered by nothing but a mount that lives.
-            return os.path.ismount(self._top) and os.statvfs(self._top).f_namemax > 0
+            # One descriptor for all looks: a dead mount may be gone between two of a path.
+            top = os.open(self._top, os.O_RDONLY | os.O_DIRECTORY)
         except OSError:
             return False
+        try:
+            is_mount = os.fstat(top).st_dev != self._top.parent.stat().st_dev
+            # Unlike other looks, this one is answered by nothing but a mount that lives.
+            return is_mount and os.statvfs(top).f_namemax > 0
+        except OSError:
+            return False
+        finally:
+            os.close(top)
 
     def names(self, directory: str) -> set[str]:
         return {path.name for path in self._at(directory).iterdir()}
