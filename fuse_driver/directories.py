@@ -50,7 +50,7 @@ Show = Callable[[bytes, Attributes, int], bytes]
 
 class DirectoryHandlers(Handlers):
     @answers(Opcode.OPENDIR)
-    def opendir(self, request: Request) -> Reply:
+    def opendir(self, request: Request) -> Reply | Later:
         flags, _ = request.fields(OPEN_IN)
         node = self.inodes.node(request.inode)
         attributes = self._session.getattr(node)
@@ -59,7 +59,7 @@ class DirectoryHandlers(Handlers):
             reply_flags = FOPEN_CACHE_DIR
             if not self._reading_tells(attributes, flags):
                 reply_flags |= FOPEN_KEEP_CACHE
-        return OPEN_OUT.pack(node, reply_flags, 0)
+        return self._caught_up(OPEN_OUT.pack(node, reply_flags, 0))
 
     @answers(Opcode.RELEASEDIR)
     def releasedir(self, request: Request) -> Reply:

@@ -133,7 +133,8 @@ class FileHandlers(Handlers):
             keeps_pages = flags & os.O_ACCMODE == os.O_WRONLY or not self._reading_tells(
                 self._session.getattr(node), flags
             )
-            return self._opened(self._session.open(node, flags), node, flags, keeps_pages)
+            handle = self._session.open(node, flags)
+            return self._caught_up(self._opened(handle, node, flags, keeps_pages))
 
         def change() -> bytes:
             handle = self._session.open(node, flags)

@@ -92,6 +92,19 @@ class Handlers:
 
         return Later(answer, self._waiting)
 
+    def _caught_up(self, opened: bytes) -> Reply | Later:
+        """The answer to an open.  Whoever opens something finds what others closed, and not what
+        the kernel knew under an owner that is gone, and is just made to forget."""
+        if not self._session.catching_up():
+            return opened
+
+        def answer() -> bytes:
+            self._session.wait_caught_up()
+            return opened
+
+        # The kernel may need answers from here before it can forget.
+        return Later(answer, self._waiting)
+
     def _durably(self, work: Callable[[], None]) -> Later:
         """The way of a verb that waits for the disk."""
 

@@ -54,6 +54,8 @@ class Lasting:
         self._held = Held()
         self._unsettled = Unsettled()
         self._listeners: list[Listener] = []
+        # Links for which the listeners have not yet forgotten what they knew.
+        self._forgetting = 0
         self._turn = threading.Lock()
         self._number = 0
         self.closed = False
@@ -231,16 +233,28 @@ class Lasting:
             self._found_applied = link.found_applied
             lost = self._unsettled.lose_after(self._found_applied)
             self._held.lose(lost, self._why_lost())
+            # Before the new link answers: what is then asked of a cache may be old.
+            self._forgetting += bool(listeners)
             before, self._link = self._link, link
             self._backend = backend
-        self._adopt(link)
-        _discard(before)
         if listeners:
             # What happened meanwhile was not heard.  On a thread of its own: the kernel may need
             # answers of this session before it can forget.
             threading.Thread(
-                target=_forget_everything, args=(listeners,), name="sqlfs-changes", daemon=True
+                target=self._forget_everything, args=(listeners,), name="sqlfs-changes", daemon=True
             ).start()
+        self._adopt(link)
+        _discard(before)
+
+    def _forget_everything(self, listeners: list[Listener]) -> None:
+        for listener in listeners:
+            try:
+                listener(EVERYTHING)
+            except Exception:
+                log.exception("a listener failed")
+        with self._state:
+            self._forgetting -= 1
+            self._state.notify_all()
 
 
 def _discard(link: Link) -> None:
@@ -248,11 +262,3 @@ def _discard(link: Link) -> None:
         link.discard()
     else:
         link.close()
-
-
-def _forget_everything(listeners: list[Listener]) -> None:
-    for listener in listeners:
-        try:
-            listener(EVERYTHING)
-        except Exception:
-            log.exception("a listener failed")

@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlfs.errors import ConnectionLost, SqlfsError
-from sqlfs.limits import IO_BYTES_MAX
+from sqlfs.limits import IO_BYTES_MAX, OWNER_AWAITED_S_MAX
 from sqlfs.owner.backend import Link
 from sqlfs.owner.changing import CHANGING
 from sqlfs.owner.channel import Farewell
@@ -286,6 +286,13 @@ class LastingSession(Lasting):
 
     def wait_uncongested(self) -> None:
         self._ask(lambda link: link.wait_uncongested())
+
+    def catching_up(self) -> bool:
+        return self._forgetting > 0
+
+    def wait_caught_up(self) -> None:
+        with self._state:
+            self._state.wait_for(lambda: not self._forgetting, OWNER_AWAITED_S_MAX)
 
     # --- the end ---
 

@@ -228,6 +228,12 @@ class RemoteSession:
     def wait_uncongested(self) -> None:
         """The owner's thread that serves the next verb waits instead."""
 
+    def catching_up(self) -> bool:
+        return False
+
+    def wait_caught_up(self) -> None:
+        """It has one owner only."""
+
     def subscribe(self, listener: Listener) -> None:
         channel = self._joined(lambda opening: opening.listen)
         self._listening.append(channel)

@@ -181,7 +181,9 @@ def methods(protocol: type) -> dict[str, Callable[..., object]]:
 
 # A client answers these itself: changes come on a connection of their own, and the owner's
 # thread that serves it may wait instead of it.
-LOCAL_VERBS: Final = frozenset({"subscribe", "congested", "wait_uncongested"})
+LOCAL_VERBS: Final = frozenset(
+    {"subscribe", "congested", "wait_uncongested", "catching_up", "wait_caught_up"}
+)
 
 SESSION_VERBS: Final[Mapping[str, Verb]] = {
     name: Verb.of(method) for name, method in methods(Session).items() if name not in LOCAL_VERBS

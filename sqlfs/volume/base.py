@@ -118,6 +118,12 @@ class SessionBase:
             gauge.wait(_WAIT_S)
             db.wait_settled()
 
+    def catching_up(self) -> bool:
+        return False
+
+    def wait_caught_up(self) -> None:
+        """Here is the owner."""
+
     def _handle(self, handle: int) -> OpenFile:
         file = self._open_volume.shared.handles.get(handle)
         if file is None or file.session is not self:

@@ -191,5 +191,12 @@ class Session(Protocol):
 
     def wait_uncongested(self) -> None: ...
 
+    def catching_up(self) -> bool:
+        """Whether listeners are still being told that all may be other than they know, because
+        another owner was found: what they keep may be old.  Never blocks."""
+
+    def wait_caught_up(self) -> None:
+        """Until they have been told; not for ever."""
+
     def close(self) -> None:
         """Release what the session holds and make its work durable.  Idempotent."""

@@ -16,7 +16,7 @@ from fuse_driver.kernel.abi import (
     OPEN_OUT,
     Opcode,
 )
-from fuse_driver.kernel.requests import Request, handlers_of
+from fuse_driver.kernel.requests import Later, Reply, Request, handlers_of
 from fuse_driver.operations import Operations
 from sqlfs.types import AttributeChanges, Caller
 from tests.model.session import ModelSession
@@ -24,15 +24,19 @@ from tests.model.session import ModelSession
 HOUR_NS = 3600 * 1_000_000_000
 
 
-def flags_of(session: ModelSession, opcode: Opcode, node: int, flags: int) -> int:
-    """What the answer to an open says."""
+def opened(session: ModelSession, opcode: Opcode, node: int, flags: int) -> Reply | Later:
     body = OPEN_IN.pack(flags, 0)
     header = IN_HEADER.pack(IN_HEADER.size + len(body), opcode, 1, node, 0, 0, 1, 0, 0)
     operations = Operations(session)
     try:
-        reply = handlers_of(operations)[opcode](Request(memoryview(header + body)))
+        return handlers_of(operations)[opcode](Request(memoryview(header + body)))
     finally:
         operations.close()
+
+
+def flags_of(session: ModelSession, opcode: Opcode, node: int, flags: int) -> int:
+    """What the answer to an open says."""
+    reply = opened(session, opcode, node, flags)
     assert isinstance(reply, bytes)
     _, open_flags, _ = OPEN_OUT.unpack(reply)
     return int(open_flags)
@@ -73,3 +77,37 @@ def test_a_listing_is_kept_when_the_directory_was_left_alone_and_read_since() ->
     assert kept() == FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE
     session.mkdir(node, b"new", 0o700, Caller(0, 0))
     assert kept() == 0
+
+
+class CatchingUp(ModelSession):
+    """One whose caches are about to forget what they knew under another owner."""
+
+    waits = 0
+
+    def catching_up(self) -> bool:
+        return not self.waits
+
+    def wait_caught_up(self) -> None:
+        self.waits += 1
+
+
+@pytest.mark.parametrize(
+    ("opcode", "flags"),
+    [(Opcode.OPEN, os.O_RDONLY), (Opcode.OPEN, os.O_RDWR), (Opcode.OPENDIR, os.O_DIRECTORY)],
+)
+def test_an_open_is_answered_when_the_kernel_has_forgotten_what_may_be_old(
+    opcode: Opcode, flags: int
+) -> None:
+    session = CatchingUp()
+    if opcode == Opcode.OPENDIR:
+        node = session.mkdir(session.root, b"directory", 0o700, Caller(0, 0)).node
+    else:
+        made, handle = session.create(session.root, b"file", 0o600, os.O_WRONLY, Caller(0, 0))
+        session.release(handle)
+        node = made.node
+    reply = opened(session, opcode, node, flags)
+    assert isinstance(reply, Later)
+    assert session.waits == 0
+    assert isinstance(reply.work(), bytes)
+    assert session.waits == 1
+    assert isinstance(opened(session, opcode, node, flags), bytes)

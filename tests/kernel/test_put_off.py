@@ -32,6 +32,9 @@ class Recorder:
     def wait_uncongested(self) -> None:
         pass
 
+    def catching_up(self) -> bool:
+        return False
+
     def sync(self) -> None:
         pass
 

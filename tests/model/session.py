@@ -101,6 +101,12 @@ class ModelSession(RangeVerbs, AttributeVerbs):
     def wait_uncongested(self) -> None:
         pass
 
+    def catching_up(self) -> bool:
+        return False
+
+    def wait_caught_up(self) -> None:
+        pass
+
     def close(self) -> None:
         state = self._state
         with state.lock:

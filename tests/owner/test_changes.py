@@ -106,8 +106,39 @@ def test_who_does_not_hear_in_time_is_let_go(
         go_on.set()
     # It comes back by itself, and forgets all that it may have missed.
     eventually(lambda: Change(ChangeKind.EVERYTHING, 0) in heard)
+    eventually(lambda: not listening.catching_up())
     changing.mkdir(changing.root, b"another", 0o755, CALLER)
     assert Change(ChangeKind.ENTRY, changing.root, b"another") in heard
+
+
+def test_it_is_known_who_has_not_forgotten_yet(
+    listening: Session, changing: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they keep may be old until then."""
+    monkeypatch.setattr(hearing, "HEARD_S_MAX", 0.05)
+    go_on, is_told = threading.Event(), threading.Event()
+
+    def listen(changes: Sequence[Change]) -> None:
+        if Change(ChangeKind.EVERYTHING, 0) in changes:
+            is_told.set()
+            go_on.wait(DEADLINE_S)
+        else:
+            is_told.wait(DEADLINE_S)
+
+    listening.subscribe(listen)
+    assert not listening.catching_up()
+    waiter = threading.Thread(target=listening.wait_caught_up)
+    try:
+        changing.mkdir(changing.root, b"new", 0o755, CALLER)  # not heard in time
+        assert is_told.wait(DEADLINE_S)
+        assert listening.lookup(listening.root, b"new").is_dir
+        assert listening.catching_up()
+        waiter.start()
+        assert waiter.is_alive()
+    finally:
+        go_on.set()
+    waiter.join(DEADLINE_S)
+    assert not listening.catching_up()
 
 
 def test_a_listener_that_fails_begins_anew(
