@@ -59,7 +59,7 @@ CHUNK_CACHE_BYTES: Final = 24 * MIB
 PAGE_CACHE_BYTES: Final = 40 * MIB
 NODE_CACHE_ENTRIES: Final = 16_384
 NAME_CACHE_ENTRIES: Final = 16_384
-# Rows of nodes, and as many of edges, that were read before anybody asked for them.
+# Nodes, and as many edges, that were read before anybody asked for them.
 AHEAD_ROWS: Final = 8192
 
 # Commits and checkpoints (seconds, bytes).
@@ -95,7 +95,7 @@ IO_BYTES_MAX: Final = MIB
 assert CHUNK_BYTES_MIN * MANIFEST_FANOUT**MANIFEST_LEVEL_MAX > FILE_BYTES_MAX
 assert CHUNK_BYTES_DEFAULT <= CHUNK_BYTES_MAX
 assert INLINE_BYTES_MAX < CHUNK_BYTES_MIN
-# A row of a node is seldom longer than what is inline in it, and some 300 bytes.
+# A node and its edge take about a KiB in memory, beside what is inline.
 assert AHEAD_ROWS * (INLINE_BYTES_MAX + KIB) <= 24 * MIB
 assert COMMIT_BYTES <= DIRTY_BYTES_MAX
 assert COMMIT_BYTES + DIRTY_BYTES_MAX + 4 * CHUNK_BYTES_DEFAULT < PAGE_CACHE_BYTES

@@ -19,7 +19,6 @@ from sqlfs.namespace.names import check_stored_name
 from sqlfs.namespace.nodes import NodeTable
 from sqlfs.namespace.rows import VolumeRows
 from sqlfs.store import IdSource
-from sqlfs.store.rows import Row
 
 _STAND_IN = b"damaged-name-"
 
@@ -55,8 +54,8 @@ class EdgeTable:
         self._nodes = nodes
         # By directory and name; None: there is no such name.
         self._known: OrderedDict[tuple[int, bytes], Edge | None] = OrderedDict()
-        # By directory and tag: rows that were read ahead, and that nobody asked for yet.
-        self._ahead: OrderedDict[tuple[int, bytes], Row] = OrderedDict()
+        # By directory and name: those that were read ahead, and that nobody asked for yet.
+        self._ahead: OrderedDict[tuple[int, bytes], Edge] = OrderedDict()
         self._foresight: Foresight | None = Foresight()
 
     def forget_all(self) -> None:
@@ -74,7 +73,11 @@ class EdgeTable:
         try:
             return self._known[key]
         except KeyError:
+            edge = self._ahead.pop(key, None)
+        if edge is None:
             edge = self._look_up(parent, name)
+        elif self._foresight is not None:
+            self._foresight.hit(parent)
         self._remember(key, edge)
         return edge
 
@@ -88,14 +91,10 @@ class EdgeTable:
     def _look_up(self, parent: int, name: bytes) -> Edge | None:
         rows = self._rows
         tag = rows.sealer.name_tag(parent, name)
-        row = self._ahead.pop((parent, tag), None)
+        row = rows.db.row("edge_find", parent, tag)
         if row is None:
-            row = rows.db.row("edge_find", parent, tag)
-            if row is None:
-                return self._find_damaged(parent, name)
-            self._read_ahead(parent)
-        elif self._foresight is not None:
-            self._foresight.hit(parent)
+            return self._find_damaged(parent, name)
+        self._read_ahead(parent)
         id_, child, since, generation, sealed = row
         if self._name(id_, parent, child, since, generation, sealed) != name:
             raise Corrupt(
@@ -117,8 +116,13 @@ class EdgeTable:
             self._nodes.read_ahead(parent, cookie, limit)
         except Corrupt:
             found = []  # whoever asks for what can't be read is told
-        for *row, tag in found:
-            ahead[parent, tag] = tuple(row)
+        name_tag, known = self._rows.sealer.name_tag, self._known
+        for row in found:
+            edge = self._placed(parent, *row)
+            key = (parent, edge.name)
+            # What can't be read, or is filed under another name, is left to who asks for it.
+            if edge.damage is None and edge.tag == name_tag(*key) and key not in known:
+                ahead[key] = edge
         while len(ahead) > AHEAD_ROWS:
             ahead.popitem(last=False)
         last = found[-1][0] if found else cookie
@@ -174,7 +178,7 @@ class EdgeTable:
 
     def _forget(self, edge: Edge) -> None:
         self._remember((edge.parent, edge.name), None)
-        self._ahead.pop((edge.parent, edge.tag), None)
+        self._ahead.pop((edge.parent, edge.name), None)
 
     def _sealed(self, edge: Edge) -> tuple[int, bytes]:
         """The name, and under which key generation."""

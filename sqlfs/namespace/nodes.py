@@ -8,9 +8,12 @@ holds it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import struct
 from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
 from weakref import WeakValueDictionary
 
 from sqlfs.chunks import unpack
@@ -34,8 +37,8 @@ class NodeTable:
         self._live: WeakValueDictionary[int, NodeRecord] = WeakValueDictionary()
         # Held so that they stay: those that came into memory last.
         self._recent: OrderedDict[int, NodeRecord] = OrderedDict()
-        # Rows of nodes that are not live.
-        self._ahead: OrderedDict[int, Row] = OrderedDict()
+        # Of nodes that are not live: as their rows are, which were read ahead.
+        self._ahead: OrderedDict[int, NodeRecord] = OrderedDict()
         self._changed: dict[int, NodeRecord] = {}
         self._accessed: dict[int, NodeRecord] = {}
 
@@ -46,7 +49,7 @@ class NodeTable:
             return record
         record = self._live.get(id_)
         if record is None:
-            record = self._decode(id_, self._row(id_))
+            record = self._ahead.pop(id_, None) or self._decode(id_, self._row(id_))
             self._live[id_] = record
         self._remember(record)
         return record
@@ -57,7 +60,8 @@ class NodeTable:
         rows, ahead = self._rows, self._ahead
         for id_, *row in rows.db.sound_rows("node_ahead", parent, cookie, limit, rows.volume):
             if id_ not in self._recent and id_ not in self._live:
-                ahead[id_] = tuple(row)
+                with contextlib.suppress(Corrupt):
+                    ahead[id_] = self._decode(id_, row)
         while len(ahead) > AHEAD_ROWS:
             ahead.popitem(last=False)
 
@@ -67,7 +71,7 @@ class NodeTable:
     def _row(self, id_: int) -> Row:
         if id_ >= DAMAGED_ENTRY:
             raise Corrupt(f"entry {id_ - DAMAGED_ENTRY} is damaged; sqlfs check tells more")
-        row = self._ahead.pop(id_, None) or self._rows.db.row("node_get", id_, self._rows.volume)
+        row = self._rows.db.row("node_get", id_, self._rows.volume)
         if row is None:
             raise NotFound(f"no node {id_}")
         return row
@@ -133,7 +137,7 @@ class NodeTable:
         if len(self._recent) > NODE_CACHE_ENTRIES:
             self._recent.popitem(last=False)
 
-    def _decode(self, id_: int, row: Row) -> NodeRecord:
+    def _decode(self, id_: int, row: Sequence[Any]) -> NodeRecord:
         since, generation, sealed, atime_generation, sealed_atime = row
         rows = self._rows
         aad = (rows.uuid, id_, since)
