@@ -7,9 +7,7 @@ missing or have another length than they should.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 from sqlfs.chunks.cache import SizedCache
 from sqlfs.chunks.reference import Entries, Reference
@@ -20,12 +18,11 @@ from sqlfs.crypto.segments import (
     BadTag,
     Segments,
     open_body,
+    open_run,
     place,
 )
 from sqlfs.errors import Corrupt
 from sqlfs.store import Database
-
-T = TypeVar("T")
 
 # A chunk's bytes, a manifest's entries, or a segment's bytes.
 Cached = bytes | Entries
@@ -34,13 +31,15 @@ Cached = bytes | Entries
 _FOUND_MAX: Final = 2048
 
 
-@dataclass(frozen=True, slots=True)
 class _Found:
     """A chunk's row.  ``sealed``: bytes that it takes there."""
 
-    id: int
-    sealed: int
-    segments: Segments
+    __slots__ = ("id", "sealed", "segments")
+
+    def __init__(self, id_: int, sealed: int, segments: Segments) -> None:
+        self.id = id_
+        self.sealed = sealed
+        self.segments = segments
 
 
 class PartReader:
@@ -62,19 +61,10 @@ class PartReader:
         Raises Corrupt, which says the part if it is no more than that."""
         key = (self._domain, chunk.digest, number)
         plain = self._cache.get(key)
-        if isinstance(plain, bytes):
-            return plain
-
-        def read(found: _Found) -> bytes:
-            sealed = self._load(found, number, number + 1)
-            try:
-                return open_body(found.segments, number, sealed)
-            except BadTag:
-                raise _damaged(chunk, number) from None
-
-        plain = self._read(chunk, read)
-        if plain is not None:
-            self._cache.put(key, plain, len(plain))
+        if not isinstance(plain, bytes):
+            plain = self._read(chunk, number, number + 1, None)
+            if plain is not None:
+                self._cache.put(key, plain, len(plain))
         return plain
 
     def read_into(self, chunk: Reference, start: int, out: memoryview) -> bool:
@@ -92,9 +82,11 @@ class PartReader:
             out[:done] = plain[within : within + done]
             number += 1
         behind = number + (len(out) - done) // SEGMENT_BYTES
-        if number < behind and not self._read_whole(chunk, number, behind, out[done:]):
-            return False
-        done += (behind - number) * SEGMENT_BYTES
+        if number < behind:
+            end = done + (behind - number) * SEGMENT_BYTES
+            if self._read(chunk, number, behind, out[done:end]) is None:
+                return False
+            done = end
         if done < len(out):
             plain = self.segment(chunk, behind)
             if plain is None:
@@ -102,36 +94,32 @@ class PartReader:
             out[done:] = plain[: len(out) - done]
         return True
 
-    def _read_whole(self, chunk: Reference, first: int, behind: int, out: memoryview) -> bool:
-        def read(found: _Found) -> bool:
-            sealed = self._load(found, first, behind)
-            at = 0
-            for number in range(first, behind):
-                end = place(number + 1) - place(first)
-                into = out[(number - first) * SEGMENT_BYTES :][:SEGMENT_BYTES]
-                try:
-                    if number:
-                        found.segments.open_into(number, sealed[at:end], into)
-                    else:
-                        into[:] = open_body(found.segments, number, sealed[at:end])
-                except BadTag:
-                    raise _damaged(chunk, number) from None
-                at = end
-            return True
-
-        return self._read(chunk, read) is not None
-
-    def _read(self, chunk: Reference, read: Callable[[_Found], T]) -> T | None:
-        """What `read` makes of the chunk's row; None where a part does not tell."""
+    def _read(
+        self, chunk: Reference, first: int, behind: int, out: memoryview | None
+    ) -> bytes | None:
+        """Segments from `first` to before `behind`, in `out`, or, one of them, as what is returned;
+        None where a part does not tell."""
         found = self._found.get(chunk.digest)
         if found is not None:
             try:
-                return read(found)
+                return self._open(chunk, found, first, behind, out)
             except Corrupt:
                 # Another volume of the domain may have given the chunk up, and its row is another.
                 self._found.discard(chunk.digest)
         found = self._find(chunk)
-        return None if found is None else read(found)
+        return None if found is None else self._open(chunk, found, first, behind, out)
+
+    def _open(
+        self, chunk: Reference, found: _Found, first: int, behind: int, out: memoryview | None
+    ) -> bytes:
+        sealed = self._load(found, first, behind)
+        try:
+            if out is None:
+                return open_body(found.segments, first, sealed)
+            open_run(found.segments, first, sealed, out)
+        except BadTag as error:
+            raise _damaged(chunk, error.number) from None
+        return b""
 
     def _find(self, chunk: Reference) -> _Found | None:
         rows = self._db.raw_rows("chunk_locate", self._domain, chunk.digest)

@@ -37,7 +37,11 @@ Bytes = bytes | bytearray | memoryview
 
 
 class BadTag(Exception):
-    """A segment is not what was sealed.  Never leaves this package's callers unnamed."""
+    """Segment ``number`` is not what was sealed.  Never leaves this package's callers unnamed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def built(size: int, fill: Callable[[memoryview], None]) -> bytes:
@@ -102,7 +106,7 @@ class CipheredSegments:
         try:
             return self._cipher.decrypt(nonce, sealed, bound)
         except InvalidTag:
-            raise BadTag from None
+            raise BadTag(number) from None
 
     def open_into(self, number: int, sealed: Bytes, out: memoryview) -> None:
         """Fill `out`, which is shorter than `sealed` by a tag.  Raises BadTag."""
@@ -110,7 +114,7 @@ class CipheredSegments:
         try:
             self._cipher.decrypt_into(nonce, sealed, bound, out)
         except InvalidTag:
-            raise BadTag from None
+            raise BadTag(number) from None
 
     def unverified(self, number: int, sealed: Bytes) -> bytes:
         """What a segment without its tag says, for which nothing vouches."""
@@ -144,7 +148,7 @@ class DigestedSegments:
         """Raises BadTag."""
         plain = memoryview(sealed)[:-TAG_BYTES]
         if not compare_digest(self._tag(number, plain), sealed[-TAG_BYTES:]):
-            raise BadTag
+            raise BadTag(number)
         return bytes(plain)
 
     def open_into(self, number: int, sealed: Bytes, out: memoryview) -> None:
@@ -152,7 +156,7 @@ class DigestedSegments:
         out[:] = memoryview(sealed)[:-TAG_BYTES]
         # What is verified is what was copied.
         if not compare_digest(self._tag(number, out), sealed[-TAG_BYTES:]):
-            raise BadTag
+            raise BadTag(number)
 
     def unverified(self, number: int, sealed: Bytes) -> bytes:
         """What a segment without its tag says, for which nothing vouches."""
@@ -195,10 +199,26 @@ def open_body(segments: Segments, number: int, piece: Bytes) -> bytes:
     return plain if number else plain[FRAME_HEADER_BYTES:]
 
 
+def open_run(segments: Segments, first: int, sealed: memoryview, out: memoryview) -> None:
+    """Fill `out` with the bytes of the body in consecutive segments from `first` on, of which none
+    is shorter than the others.  Raises BadTag."""
+    number, at = first, 0
+    for start in range(0, len(out), SEGMENT_BYTES):
+        into = out[start : start + SEGMENT_BYTES]
+        if number:
+            segments.open_into(number, sealed[at : at + _STRIDE], into)
+        else:
+            at = FRAME_HEADER_BYTES
+            frame = segments.open(0, sealed[: at + _STRIDE])
+            into[:] = memoryview(frame)[FRAME_HEADER_BYTES:]
+        number += 1
+        at += _STRIDE
+
+
 def open_all(segments: Segments, sealed: bytes) -> bytes:
     """The frame.  Raises BadTag."""
     if len(sealed) <= place(segments.count - 1) + TAG_BYTES:
-        raise BadTag
+        raise BadTag(segments.count - 1)
     view = memoryview(sealed)
 
     def fill(out: memoryview) -> None:
