@@ -9,13 +9,13 @@ import pytest
 
 import sqlfs as api
 from sqlfs.crypto import KdfParameters
+from sqlfs.limits import PAGE_BYTES_DEFAULT
 from tests.cli.running import fail, sqlfs, succeed
 from tests.salvage.sections import pages_by_use
 
 QUICK_KDF = KdfParameters(memory_kib=64, passes=1, lanes=1)
 PASSPHRASE = {"SECRET": "correct horse"}
 BIG = os.urandom(700_000)
-PAGE = 32768
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def file(tmp_path: Path) -> Path:
 def zero(path: Path, pages: list[int]) -> None:
     with path.open("r+b") as file:
         for page in pages:
-            file.seek((page - 1) * PAGE)
-            file.write(bytes(PAGE))
+            file.seek((page - 1) * PAGE_BYTES_DEFAULT)
+            file.write(bytes(PAGE_BYTES_DEFAULT))
 
 
 def test_each_volume_comes_out(file: Path, tmp_path: Path) -> None:
