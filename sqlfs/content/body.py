@@ -18,8 +18,10 @@ from sqlfs.limits import FILE_BYTES_MAX, INLINE_BYTES_MAX
 
 # What a body costs besides its bytes, so that a flood of tiny files is bounded too.
 _BODY_BYTES = 1024
-# Below this part of a chunk, a file is small.
-_PATCHED_PART = 8
+# Below this part of a chunk, a file is small, and sealed anew as fast.  With an eighth an append of
+# 256 bytes with an fsync to a file of 4 KB took 0.42 ms instead of 0.20, of 16 KB 0.55 instead of
+# 0.21: a chunk changes twice as many pages as a delta.
+_PATCHED_PART = 64
 
 
 class Body(Slots):
@@ -174,7 +176,6 @@ class Body(Slots):
             self._over.submit(index, bytes(self._over.take(index)))
 
     def _takes_patch(self, index: int, length: int) -> bool:
-        # What is small is sealed anew as fast.
         is_large = self.record.size * _PATCHED_PART >= self._chunk_size
         return is_large and index not in self._over and self._patched.takes(index, length)
 
