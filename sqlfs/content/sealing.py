@@ -53,7 +53,9 @@ class Gauge:
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._waiting = 0  # threads that are told when the count falls
         self._bytes = 0
         self._sealing = 0  # of them, those on their way to the store
 
@@ -76,17 +78,23 @@ class Gauge:
         return self._bytes >= DIRTY_BYTES_MAX
 
     def add(self, count: int, *, sealing: bool = False) -> None:
-        with self._changed:
+        # A condition's own way in and out costs as much as all of this; each write comes by four
+        # times.
+        with self._lock:
             self._bytes += count
             if sealing:
                 self._sealing += count
-            if count < 0:
+            if count < 0 and self._waiting:
                 self._changed.notify_all()
 
     def wait(self, deadline_s: float) -> None:
         """Until there is room, or `deadline_s` seconds have passed."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self.full, deadline_s)
+        with self._lock:
+            self._waiting += 1
+            try:
+                self._changed.wait_for(lambda: not self.full, deadline_s)
+            finally:
+                self._waiting -= 1
 
 
 class SealWorkers:

@@ -145,13 +145,14 @@ class Sealer:
         context = self._heads[purpose] + encode_aad(aad)
         header = frame_header(len(body), codec)
         zeros = padding(purpose, len(body)) if self.encrypted else 0
-        digest = blake3(context, key=self._siv_key)
         if len(body) + zeros > SEGMENT_BYTES:
-            siv = digest.update(header).update(body).update(bytes(zeros)).digest(SIV_BYTES)
+            digest = blake3(context + header, key=self._siv_key)
+            siv = digest.update(body).update(bytes(zeros)).digest(SIV_BYTES)
             segments = self._segments(context, siv, count_for(len(body) + zeros))
             return seal_all(segments, siv, header, body, zeros)
         framed = b"".join((header, body, bytes(zeros)))
-        siv = digest.update(framed).digest(SIV_BYTES)
+        # In one piece: of two, the second is hashed a block at a time.
+        siv = blake3(context + framed, key=self._siv_key).digest(SIV_BYTES)
         if not self.encrypted:
             return siv + framed
         stream = blake3(siv, key=self._cipher_key).digest(_STREAM_BYTES)

@@ -14,7 +14,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
@@ -256,5 +255,5 @@ def _disown(piece: bytearray, at: int, path: Path) -> None:
     lineage = Lineage.decode(bytes(piece[at : at + RECORD_BYTES]))
     if lineage is None:
         raise Corrupt(f"{path} is damaged: its lineage record is not sound")
-    record = replace(lineage, marked=False, identity=None).encode()
+    record = lineage._replace(marked=False, identity=None).encode()
     piece[at : at + RECORD_BYTES] = record

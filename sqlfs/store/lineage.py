@@ -29,7 +29,7 @@ import hmac
 import os
 import struct
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from blake3 import blake3
 
@@ -45,8 +45,7 @@ _CONTEXT = "sqlfs v1 lineage record"
 assert _FIELDS.size + _CHECK_BYTES == RECORD_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Which file this is on its file system: the inode and its birth time in ns (0 where the
     file system keeps none).  Never ``st_dev``: it changes at reboot."""
 
@@ -54,8 +53,7 @@ class Identity:
     birth_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Lineage:
+class Lineage(NamedTuple):
     """One record.  ``synced``: generation of the last record that was durable when this one was
     written.  ``marked``: an owner has the file open.  ``identity``: the file that the record was
     written to; None where that was not known."""

@@ -27,6 +27,7 @@ FRAME = struct.Struct(">IIIIII")
 MAGICS = (0x377F0682, 0x377F0683)
 _TAIL_PAGE = 0
 _SALTS = slice(16, 24)  # of the header
+_TAIL_HEAD = struct.Struct(">II8s8x")
 
 
 @dataclass(slots=True)
@@ -131,8 +132,8 @@ def frame_places(fd: int, page_size: int, frames: int) -> tuple[dict[int, int], 
 
 def write_tail(syncer: Syncer, fd: int, page_size: int, frames: int, record: Lineage) -> None:
     """Say behind the last of so many frames of the log what `record` does.  Raises OSError."""
-    header = os.pread(fd, HEADER.size, 0)
-    head = FRAME.pack(_TAIL_PAGE, 0, *struct.unpack(">II", header[_SALTS]), 0, 0)
+    salts = os.pread(fd, HEADER.size, 0)[_SALTS]
+    head = _TAIL_HEAD.pack(_TAIL_PAGE, 0, salts)
     offset = HEADER.size + frames * (FRAME.size + page_size)
     syncer.write(fd, offset, head + record.encode())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlfs.store.io import DataSyncer, Syncer
@@ -56,7 +55,7 @@ class LogSync:
         db = self._db
         if db.closed or not db.log_bytes or db.room.has_spilled():
             return  # there is no place behind the last commit
-        record = replace(db.lineage, synced=self.generation)
+        record = db.lineage._replace(synced=self.generation)
         # Not synced: it is there after a kill, and the next sync takes it along.  Where it can't be
         # written nothing is lost but the proof that nothing is.
         with contextlib.suppress(OSError):

@@ -201,7 +201,7 @@ def _apply_log(
         notices += [torn] if torn is not None else []
     if lacks:
         # What comes next must not be taken for what was lost.
-        current = replace(current, generation=found.durable)
+        current = current._replace(generation=found.durable)
     return current, torn, frames
 
 
@@ -276,7 +276,7 @@ def _verify(
         return lineage, None
     if wanted.accept_state:
         require_usable(connection, path)
-        return replace(lineage, digest=verdict.digest), None
+        return lineage._replace(digest=verdict.digest), None
     return lineage, torn_notice(path, lineage, is_copy=lineage.identity != found.identity)
 
 

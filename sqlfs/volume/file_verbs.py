@@ -114,10 +114,12 @@ class FileVerbs(NameVerbs):
         with self._reading():
             node = self._handle(handle).record.id
         self._host.durable()
-        with self._reading() as volume:
-            lost = volume.lost.pop(node, None)
-        if lost is not None:
-            raise lost
+        volume = self._open_volume
+        if volume.lost:
+            with self._reading():
+                lost = volume.lost.pop(node, None)
+            if lost is not None:
+                raise lost
 
     def release(self, handle: int) -> None:
         with self._reading() as volume:

@@ -119,8 +119,13 @@ class Work:
         database.lock.acquire()
         # Where no lock is given up before the change is made, it needs no promise.
         pages = _CHANGE_PAGES + -(-size // database.page_size)
-        if database.dirty and database.room.ahead >= pages:
+        if database.room.ahead >= pages and (database.dirty or not database.settling()):
             database.room.ahead -= pages
+            if not database.dirty:
+                try:
+                    database.begin()
+                finally:
+                    database.lock.release()  # it is held twice now, or once after an error
             return 0
         database.lock.release()
         pages = self.admit(size, frees=frees)
