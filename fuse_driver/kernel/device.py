@@ -6,6 +6,8 @@ import contextlib
 import errno
 import os
 import re
+import select
+import time
 from typing import Final
 
 from fuse_driver.kernel.abi import (
@@ -24,6 +26,14 @@ _JOINED_BYTES_MAX: Final = 4096
 
 # The request was taken back before it could be read, or a signal came.
 _AGAIN: Final = frozenset({errno.ENOENT, errno.EINTR, errno.EAGAIN})
+# Looked for as long as this before it is slept for: a program mostly sends its next request sooner
+# than two processors wake each other up.
+_LOOKED_FOR_NS: Final = 60_000
+# One look takes 1 or 2 us.  Where it took more than this, somebody else needed the processor, and
+# is left alone with it for a while.
+_HELD_UP_NS: Final = 20_000
+_REST_NS: Final = 50_000_000
+
 # The mount is over.
 _OVER: Final = frozenset({errno.ENODEV, errno.ECONNABORTED, errno.EBADF})
 
@@ -39,17 +49,58 @@ class Device:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._arrival = select.poll()
+        self._arrival.register(descriptor, select.POLLIN)
+        # For the thread that reads: whether the last request it had to wait for came at once.
+        self._is_busy = False
+        self._rests_until_ns = 0
+        self._watch = select.epoll()
+        self._watch.register(descriptor, select.EPOLLONESHOT)
 
-    def receive(self, buffer: bytearray) -> int:
-        """Wait for a request and read it; its bytes, or 0 when the mount is over."""
+    def receive(self, buffer: bytearray, *, looking: bool) -> int:
+        """Wait for a request and read it; its bytes, or 0 when the mount is over.
+
+        With `looking`, where requests come fast, look for the next one for a moment before going
+        to sleep.
+        """
+        begun_ns = time.monotonic_ns()
+        if looking and self._is_busy and begun_ns > self._rests_until_ns:
+            self._look(begun_ns)
         while True:
             try:
-                return os.readv(self._descriptor, [buffer])
+                size = os.readv(self._descriptor, [buffer])
             except OSError as error:
                 if error.errno in _OVER:
                     return 0
                 if error.errno not in _AGAIN:
                     raise
+            else:
+                self._is_busy = time.monotonic_ns() - begun_ns < _LOOKED_FOR_NS
+                return size
+
+    def _look(self, begun_ns: int) -> None:
+        before_ns = begun_ns
+        while True:
+            found = self._arrival.poll(0)
+            now_ns = time.monotonic_ns()
+            if now_ns - before_ns > _HELD_UP_NS:
+                self._rests_until_ns = now_ns + _REST_NS
+                return
+            if found or now_ns - begun_ns > _LOOKED_FOR_NS:
+                return
+            before_ns = now_ns
+
+    def watch(self) -> None:
+        """Have one of those who :meth:`wait_watched` return when there is a request to read, or
+        the mount is over."""
+        self._watch.modify(self._descriptor, select.EPOLLIN | select.EPOLLONESHOT)
+
+    def unwatch(self) -> None:
+        """Take :meth:`watch` back.  Somebody may be returning already."""
+        self._watch.modify(self._descriptor, select.EPOLLONESHOT)
+
+    def wait_watched(self) -> None:
+        self._watch.poll()
 
     def reply(self, unique: int, payload: bytes) -> None:
         """Raises OSError; of ENOENT is nothing to be heard, for whoever asked is gone."""
@@ -95,4 +146,5 @@ class Device:
         os.writev(self._descriptor, (header, payload))
 
     def close(self) -> None:
+        self._watch.close()
         os.close(self._descriptor)

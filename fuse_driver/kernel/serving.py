@@ -90,9 +90,9 @@ class Serving:
     """Requests of `device`, each to the handler of its opcode.
 
     Handlers run one after the other, on the thread that reads requests.  When one puts its answer
-    off (:class:`Later`), that thread does the work, and another one reads on: waking somebody up
-    to read takes the answer less time than waking somebody up to work.  Where nobody waits for
-    his turn to read, the work goes to the threads that the answer names.
+    off (:class:`Later`), that thread does the work, and reads on when it is done, unless a request
+    came meanwhile: then one that stands by has been woken up by it, and reads on.  Where nobody
+    stands by, the work goes to the threads that the answer names.
     """
 
     def __init__(self, device: Device, handlers: dict[int, Handler]) -> None:
@@ -101,13 +101,18 @@ class Serving:
         self._handlers = {int(opcode): handler for opcode, handler in handlers.items()}
         self._handlers |= {int(Opcode.INIT): self._agree, int(Opcode.DESTROY): _say_nothing}
         self._default: Handler = _refuse_unknown
-        self._reading = threading.Lock()  # held by the thread that reads, for as long as it does
-        self._buffer = bytearray(_BUFFER_BYTES)  # guarded by _reading
+        # For the thread that reads; _asker is the process that sent the last request.
+        self._buffer = bytearray(_BUFFER_BYTES)
+        self._asker = 0
+        self._is_alone = False
         self._view = memoryview(self._buffer)
         self._turn = threading.Lock()  # held while a request is being handled
-        # Of the threads that run, those that wait for _reading, and those that finish what was
-        # put off.  Guarded by _turn.
-        self._waiting = 0
+        # Guarded by _turn: whether nobody reads, so that whoever comes first may, or the mount is
+        # over; of the threads that run, those that stand by to read, and those that finish what
+        # was put off.
+        self._is_vacant = False
+        self._is_over = False
+        self._standing_by = 0
         self._working = 0
         self._worked = threading.Condition(self._turn)
         self.looks = Looks()
@@ -118,10 +123,10 @@ class Serving:
             threading.Thread(target=self._stand_by, name="sqlfs-fuse", daemon=True)
             for _ in range(_MORE_THREADS)
         ]
-        self._waiting = 1 + len(others)
+        self._standing_by = len(others)
         for each in others:
             each.start()
-        self._serve()
+        self._serve(is_reader=True)
         for each in others:
             each.join()
 
@@ -133,36 +138,64 @@ class Serving:
 
     def _stand_by(self) -> None:
         try:
-            self._serve()
+            self._serve(is_reader=False)
         except OSError as error:
             log.error("a thread that answers requests ends: %s", error)
 
-    def _serve(self) -> None:
-        while work := self._read():
-            work()
+    def _serve(self, *, is_reader: bool) -> None:
+        try:
+            while True:
+                while not is_reader:
+                    self._device.wait_watched()
+                    with self._turn:
+                        if self._is_over:
+                            return
+                        if is_reader := self._is_vacant:
+                            self._is_vacant = False
+                            self._standing_by -= 1
+                work = self._read()
+                if work is None:
+                    return
+                work()
+                is_reader = self._reads_on()
+        finally:
             with self._turn:
-                self._working -= 1
-                self._waiting += 1
-                self._worked.notify_all()
+                self._is_over = True
+            # One after the other hears of it.
+            self._device.watch()
+
+    def _reads_on(self) -> bool:
+        """Whether the thread that has finished what was put off is the one to read again."""
+        with self._turn:
+            self._working -= 1
+            self._worked.notify_all()
+            if self._is_vacant:
+                self._is_vacant = False
+                self._device.unwatch()
+                return True
+            self._standing_by += 1
+            return False
 
     def _read(self) -> Callable[[], None] | None:
-        """Answer requests, up to one that takes longer: the work that is left to do on it.  None
-        when the mount is over."""
-        with self._reading:
+        """Answer requests, up to one that takes longer: the work that is left to do on it, while
+        nobody reads.  None when the mount is over."""
+        while size := self._device.receive(self._buffer, looking=self._is_alone):
+            request = Request(self._view[:size])
+            # Where several are at work, their work needs the processor that looking takes.
+            self._is_alone = request.pid == self._asker and not self._working
+            self._asker = request.pid
             with self._turn:
-                self._waiting -= 1
-            while size := self._device.receive(self._buffer):
-                request = Request(self._view[:size])
-                with self._turn:
-                    if request.opcode in _LOOKING:
-                        self.looks.begun += 1
-                        work = self._answer(request)
-                        self.looks.answered += 1
-                    else:
-                        work = self._answer(request)
-                    if work is not None:
-                        self._working += 1
-                        return work
+                if request.opcode in _LOOKING:
+                    self.looks.begun += 1
+                    work = self._answer(request)
+                    self.looks.answered += 1
+                else:
+                    work = self._answer(request)
+                if work is not None:
+                    self._working += 1
+                    self._is_vacant = True
+                    self._device.watch()
+                    return work
         return None
 
     def _answer(self, request: Request) -> Callable[[], None] | None:
@@ -171,7 +204,7 @@ class Serving:
             reply = self._handlers.get(request.opcode, self._default)(request)
             if isinstance(reply, Later):
                 work = partial(self._finish, request.unique, request.opcode, reply)
-                if self._waiting:
+                if self._standing_by:
                     return work
                 reply.threads.submit(work)
             elif reply is not None:

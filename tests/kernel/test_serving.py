@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import random
 import socket
 import threading
 from collections.abc import Iterator
@@ -194,6 +195,21 @@ def test_any_number_may_wait(kernel: Kernel, handlers: Handlers) -> None:
     assert kernel.ask(Opcode.LOOKUP, b"second\0") == (0, b"second")
     handlers.go_on.set()
     assert {kernel.hear() for _ in waiting} == {(each, 0, b"first") for each in waiting}
+
+
+def test_readers_take_turns(kernel: Kernel, handlers: Handlers) -> None:
+    """Whether a request comes before, while or after the one before it is done: each is answered
+    once."""
+    handlers.go_on.set()
+    chance = random.Random(1)
+    for _ in range(500):
+        asked = {
+            kernel.send(chance.choice([Opcode.FSYNC, Opcode.LOOKUP]), b"name\0")
+            for _ in range(chance.choice([1, 1, 2, 3, 6]))
+        }
+        assert sorted(kernel.hear() for _ in asked) == [
+            (each, 0, b"name") for each in sorted(asked)
+        ]
 
 
 def test_the_end_comes_after_what_is_under_way(
