@@ -32,7 +32,8 @@ SELECT id, child, since, generation, sealed FROM edge WHERE parent = ? AND tag =
 -- name: edge_insert
 INSERT INTO edge (id, parent, tag, child, since, generation, sealed) VALUES (?, ?, ?, ?, ?, ?, ?);
 -- name: edge_move
-UPDATE edge SET parent = ?2, tag = ?3, since = ?4, generation = ?5, sealed = ?6 WHERE id = ?1;
+-- With the values of edge_insert: the child, ?4, stays.
+UPDATE edge SET parent = ?2, tag = ?3, since = ?5, generation = ?6, sealed = ?7 WHERE id = ?1;
 -- name: edge_delete
 DELETE FROM edge WHERE id = ?;
 -- name: edge_by_id

@@ -19,8 +19,14 @@ from sqlfs.namespace.names import check_stored_name
 from sqlfs.namespace.nodes import NodeTable
 from sqlfs.namespace.rows import VolumeRows
 from sqlfs.store import IdSource
+from sqlfs.store.rows import Row
 
 _STAND_IN = b"damaged-name-"
+# Changed edges are written this many at a time at the latest: so many cost little each, and no more
+# pages wait for room.
+_CHANGED_MAX = 256
+# Table and indexes, in which a row is deleted and inserted.
+_PAGES_PER_EDGE = 4
 
 
 def stand_in(edge: int) -> bytes:
@@ -46,7 +52,12 @@ class Edge(NamedTuple):
 
 class EdgeTable:
     """Runs under the store's lock.  What is in memory of the table is right because nobody else
-    changes it; a repair, which does, remembers nothing."""
+    changes it; a repair, which does, remembers nothing.
+
+    A change is written by :meth:`flush`, before every commit and before the table is searched for
+    anything but one name: what is made and renamed, or removed again, costs one row, or none.
+    Until then its names are among those that are known.
+    """
 
     def __init__(self, rows: VolumeRows, ids: IdSource, nodes: NodeTable) -> None:
         self._rows = rows
@@ -57,6 +68,11 @@ class EdgeTable:
         # By directory and name: those that were read ahead, and that nobody asked for yet.
         self._ahead: OrderedDict[tuple[int, bytes], Edge] = OrderedDict()
         self._foresight: Foresight | None = Foresight()
+        # Those that differ from their rows, by id; None: it was deleted.
+        self._changed: dict[int, Edge | None] = {}
+        self._new: set[int] = set()  # of them, those without a row
+        self._moved: set[int] = set()  # those that have a row, which leads to the same node
+        self._left: set[tuple[int, bytes]] = set()  # places that they, or deleted ones, had
 
     def forget_all(self) -> None:
         """From now on every answer is looked up."""
@@ -65,10 +81,15 @@ class EdgeTable:
         self._ahead.clear()
         self._nodes.forget_ahead()
 
+    def _forget_unstored(self) -> None:
+        """Writing has ended: some of what is in memory never was stored."""
+        self._take_changed()
+        self.forget_all()
+
     def find(self, parent: int, name: bytes) -> Edge | None:
         """Raises Corrupt when the row isn't the one that was written for that name."""
         if self._rows.db.failure is not None:
-            self.forget_all()  # some of it was never stored
+            self._forget_unstored()
         key = (parent, name)
         try:
             return self._known[key]
@@ -86,7 +107,9 @@ class EdgeTable:
         if self._foresight is not None:
             known[key] = edge
             if len(known) > NAME_CACHE_ENTRIES:
-                known.popitem(last=False)
+                self.flush()
+                for _ in range(1 + len(known) // 8):
+                    known.popitem(last=False)
 
     def _look_up(self, parent: int, name: bytes) -> Edge | None:
         rows = self._rows
@@ -111,6 +134,7 @@ class EdgeTable:
             return
         cookie, limit = pages
         ahead = self._ahead
+        self.flush()
         try:
             found = self._rows.db.sound_rows("edge_page", parent, cookie, limit)
             self._nodes.read_ahead(parent, cookie, limit)
@@ -131,8 +155,9 @@ class EdgeTable:
     def find_for(self, edge: Edge, parent: int, name: bytes) -> Edge | None:
         """What is in the way of `edge` if it is to be called `name`: not that it was before its
         name was damaged.  Raises Corrupt."""
-        tag = self._rows.sealer.name_tag(parent, name)
         if edge.damage is not None and parent == edge.parent:
+            self.flush()
+            tag = self._rows.sealer.name_tag(parent, name)
             for row in self._rows.db.raw_rows("edge_find", parent, tag):
                 if row[0] == edge.id:
                     return None
@@ -143,60 +168,112 @@ class EdgeTable:
         number = name.removeprefix(_STAND_IN)
         if number == name or not number.isdigit() or len(number) > 18:
             return None
+        self.flush()
         for row in self._rows.db.raw_rows("edge_by_id", int(number), parent):
             edge = self._placed(parent, *row)
             if edge.damage is not None and edge.name == name:
                 return edge
         return None
 
-    def insert(self, parent: int, name: bytes, child: int, id_: int | None = None) -> Edge:
+    def insert(self, parent: int, name: bytes, child: int, id_: int | None = None) -> None:
         """A new edge; with `id_`, of one that was deleted in this verb, in its place."""
         if id_ is None:
             id_ = self._ids.next()
-        edge, rows = self._made(id_, parent, name, child), self._rows
-        self._rows.db.write(
-            "edge_insert", id_, parent, edge.tag, child, rows.epoch, *self._sealed(edge)
-        )
-        return edge
+            self._new.add(id_)
+        self._put(id_, parent, name, child)
 
     def move(self, edge: Edge, parent: int, name: bytes) -> None:
         """Give an edge another place, which is free, and keep its id."""
-        self._forget(edge)
-        moved, rows = self._made(edge.id, parent, name, edge.child), self._rows
-        self._rows.db.write(
-            "edge_move", edge.id, parent, moved.tag, rows.epoch, *self._sealed(moved)
-        )
+        if edge.id not in self._changed:
+            self._moved.add(edge.id)
+        self._leave(edge)
+        self._put(edge.id, parent, name, edge.child)
 
     def delete(self, edge: Edge) -> None:
-        self._forget(edge)
-        self._rows.db.write("edge_delete", edge.id)
+        self._moved.discard(edge.id)
+        self._changed[edge.id] = None
+        self._leave(edge)
+        self._flush_if_due()
 
-    def _made(self, id_: int, parent: int, name: bytes, child: int) -> Edge:
+    def _flush_if_due(self) -> None:
+        if len(self._changed) >= _CHANGED_MAX or self._foresight is None:
+            self.flush()
+
+    def _put(self, id_: int, parent: int, name: bytes, child: int) -> None:
         edge = Edge(id_, parent, name, child, self._rows.sealer.name_tag(parent, name))
+        self._changed[id_] = edge
         self._remember((parent, name), edge)
-        return edge
+        self._flush_if_due()
 
-    def _forget(self, edge: Edge) -> None:
-        self._remember((edge.parent, edge.name), None)
-        self._ahead.pop((edge.parent, edge.name), None)
+    def _leave(self, edge: Edge) -> None:
+        place = (edge.parent, edge.name)
+        self._left.add(place)
+        self._ahead.pop(place, None)
+        self._remember(place, None)
 
-    def _sealed(self, edge: Edge) -> tuple[int, bytes]:
-        """The name, and under which key generation."""
+    @property
+    def dirty(self) -> bool:
+        return bool(self._changed)
+
+    @property
+    def dirty_pages(self) -> int:
+        """How many pages the next flush changes, at most."""
+        return _PAGES_PER_EDGE * len(self._changed)
+
+    def flush(self) -> None:
+        """Write what differs.  Runs inside the store's transaction, which is open as long as
+        anything does."""
+        if not self._changed:
+            return
+        if self._rows.db.failure is not None:
+            self._forget_unstored()
+            return
+        deleted, moved, inserted = self._take_changed()
+        # All places are free before any is taken.
+        write = self._rows.db.write_many
+        write("edge_delete", [(id_,) for id_ in deleted])
+        write("edge_move", [self._row(edge) for edge in moved])
+        write("edge_insert", [self._row(edge) for edge in inserted])
+
+    def _take_changed(self) -> tuple[list[int], list[Edge], list[Edge]]:
+        """Rows to delete, those to move, and those to insert, of what differs, which is forgotten.
+
+        A row is moved to where none was.  Others are deleted, and inserted anew: names may have
+        changed places, and what they lead to."""
+        deleted, moved, inserted = [], [], []
+        for id_, edge in self._changed.items():
+            if edge and id_ in self._moved and (edge.parent, edge.name) not in self._left:
+                moved.append(edge)
+                continue
+            if id_ not in self._new:
+                deleted.append(id_)
+            if edge is not None:
+                inserted.append(edge)
+        for each in (self._changed, self._new, self._moved, self._left):
+            each.clear()
+        return deleted, moved, inserted
+
+    def _row(self, edge: Edge) -> Row:
         rows = self._rows
         aad = (rows.uuid, edge.parent, edge.id, edge.child, rows.epoch)
-        return rows.sealer.generation, rows.sealer.seal(Purpose.NAME, aad, edge.name)
+        sealed = rows.sealer.seal(Purpose.NAME, aad, edge.name)
+        generation = rows.sealer.generation
+        return edge.id, edge.parent, edge.tag, edge.child, rows.epoch, generation, sealed
 
     def is_empty(self, parent: int) -> bool:
+        self.flush()
         return self._rows.db.row("edge_any", parent) is None
 
     def count_to(self, child: int) -> int:
         """How many placements a node has."""
+        self.flush()
         row = self._rows.db.row("edge_count", child)
         return int(row[0]) if row is not None else 0
 
     def page(self, parent: int, cookie: int, limit: int) -> list[Edge]:
         """Up to `limit` edges of the directory with ids above `cookie`, in order.  What they lead
         to is likely to be asked for next, and read with them."""
+        self.flush()
         if self._foresight is not None:
             with contextlib.suppress(Corrupt):  # whoever asks for what can't be read is told
                 self._nodes.read_ahead(parent, cookie, limit)
@@ -212,6 +289,7 @@ class EdgeTable:
 
     def of_child(self, child: int) -> Edge | None:
         """The node's oldest placement."""
+        self.flush()
         row = self._rows.db.row("edge_of_child", child)
         if row is None:
             return None

@@ -23,12 +23,12 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import apsw
 
 from sqlfs.errors import ConnectionLost, InputOutput, NoSpace, ReadOnly, SqlfsError
 from sqlfs.store import ownership
+from sqlfs.store.changes import Changes
 from sqlfs.store.connection import translated
 from sqlfs.store.digest import RowDigest
 from sqlfs.store.image import Images
@@ -37,13 +37,12 @@ from sqlfs.store.lineage import Lineage
 from sqlfs.store.log_sync import LogSync
 from sqlfs.store.place import Place
 from sqlfs.store.room import Room
-from sqlfs.store.rows import Rows
 from sqlfs.store.writing import Writing
 
 log = logging.getLogger("sqlfs")
 
 
-class Database(Rows):
+class Database(Changes):
     """An opened volume file.  Made by ``sqlfs.store.opening``."""
 
     def __init__(
@@ -72,13 +71,11 @@ class Database(Rows):
         self.commits = 1 if log_frames else 0  # transactions; guarded by lock
         self.log_bytes = 0  # of the log that are in use; guarded by lock
         self.log_allocated = 0  # bytes that the log's file has at least; guarded by lock
-        self.uncommitted_bytes = 0  # blobs in the open transaction; guarded by lock
         self.failure: str | None = None  # why writing has ended; guarded by lock
         self._failed_with: type[SqlfsError] = InputOutput
         # Run under lock: when a transaction has begun, and before each commit.
         self.on_begin: list[Callable[[], None]] = []
         self.on_commit: list[Callable[[], None]] = []
-        self._in_transaction = False  # guarded by lock
         self._writing = Writing(self.begin, self.lock.release)
         self._log_is_copied = False  # nothing is in it that the file lacks; guarded by lock
         self._settled = threading.Condition(self.lock)
@@ -96,26 +93,6 @@ class Database(Rows):
         self.digest = RowDigest(lineage.digest)  # of the open transaction; guarded by lock
         if not read_only:
             connection.preupdate_hook(self.digest.update)
-
-    # --- statements ---------------------------------------------------------------------
-
-    def write(self, name: str, *parameters: Any) -> None:
-        """Run a changing statement in the open transaction (see :meth:`writing`)."""
-        assert self._in_transaction, name
-        try:
-            self._connection.execute(self._statements[name], parameters)
-        except (apsw.Error, OverflowError) as error:
-            # A statement that was checked beforehand failed half-way through an operation:
-            # what the transaction holds can't be told apart any more.
-            raise self._abandon(translated(error, self.path)) from error
-
-    def write_blob(self, name: str, id_: int, generation: int, blob: bytes) -> None:
-        """Run a statement that brings a large value, which counts for the room that is needed."""
-        self.write(name, id_, generation, blob)
-        self.uncommitted_bytes += len(blob)
-
-    def last_id(self) -> int:
-        return self._connection.last_insert_rowid()
 
     # --- transactions -------------------------------------------------------------------
 

@@ -199,8 +199,8 @@ class OpenVolume:
     def flush(self) -> None:
         """Write everything in memory into the open transaction: runs before each commit."""
         changed = [body for body in self.bodies.values() if body.changed]
-        is_dirty = self.nodes.dirty or self.orphans.dirty or self.usage != self._stored_usage
-        if not (changed or is_dirty):
+        is_dirty = self.nodes.dirty or self.edges.dirty or self.orphans.dirty
+        if not (changed or is_dirty or self.usage != self._stored_usage):
             return
         with self.db.writing():
             self.orphans.flush()
@@ -208,6 +208,7 @@ class OpenVolume:
                 self.flush_body(body)
             self._forget_idle_bodies()
             self.nodes.flush()
+            self.edges.flush()
             if self.usage != self._stored_usage:
                 body_bytes = _USAGE.pack(self.usage.nodes, self.usage.bytes)
                 sealed = self.sealer.seal(Purpose.COUNTER, (self.info.uuid,), body_bytes)

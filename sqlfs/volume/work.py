@@ -11,6 +11,9 @@ from sqlfs.volume.opened import OpenVolume
 # Pages that one change is taken to change beside its content, those of its flush included; the
 # reserve stands for the few that change more.
 _CHANGE_PAGES = 8
+# What the first change of a transaction, its commit, and the checkpoint that may have to follow at
+# once, change beside that.
+_COMMIT_PAGES = 16
 # Changes for which room is looked for at once.
 _AHEAD_PAGES = 8 * _CHANGE_PAGES
 # What waits in memory is committed when it might change this much: the log takes room for no more.
@@ -220,7 +223,7 @@ class Work:
         return done
 
     def _holds(self, pages: int, *, frees: bool) -> bool:
-        return self._db.room.holds(self._waiting_pages() + pages, frees=frees)
+        return self._db.room.holds(self._waiting_pages() + pages + _COMMIT_PAGES, frees=frees)
 
     def _waiting_pages(self) -> int:
         """Pages that will change when what is in memory is flushed, as far as can be told."""
@@ -228,7 +231,7 @@ class Work:
         content = waiting = self.gauge.bytes // page_size + self._promised_pages
         for volume in self._volumes.values():
             waiting += self.gauge.bytes // volume.info.chunk_size
-            waiting += volume.nodes.dirty_count
+            waiting += volume.nodes.dirty_count + volume.edges.dirty_pages
             waiting += sum(body.changed for body in volume.bodies.values())
         if waiting <= _AHEAD_PAGES:
             return waiting
