@@ -16,8 +16,6 @@ from sqlfs.crypto import built
 from sqlfs.errors import Corrupt, DamagedRange, FileTooBig, Invalid
 from sqlfs.limits import FILE_BYTES_MAX, INLINE_BYTES_MAX
 
-# What a body costs besides its bytes, so that a flood of tiny files is bounded too.
-_BODY_BYTES = 1024
 # Below this part of a chunk, a file is small, and sealed anew as fast.  With an eighth an append of
 # 256 bytes with an fsync to a file of 4 KB took 0.42 ms instead of 0.20, of 16 KB 0.55 instead of
 # 0.21: a chunk changes twice as many pages as a delta.
@@ -307,7 +305,7 @@ class Body(Slots):
         if self.record.inline is not None:
             self._over.open(0, self.record.inline)
         self._changed = True
-        self._workers.gauge.add(_BODY_BYTES)
+        self._workers.gauge.count_body(1)
 
     # --- storing ---
 
@@ -336,7 +334,7 @@ class Body(Slots):
         self._patched.log()
         self._changed = False
         self._stored_size = record.size
-        self._workers.gauge.add(-_BODY_BYTES)
+        self._workers.gauge.count_body(-1)
 
     def _put_into_tree(self) -> None:
         record, landed = self.record, self._over.landed
@@ -389,4 +387,4 @@ class Body(Slots):
             self._patched.load(self._stored_bytes)
         if self._changed:
             self._changed = False
-            self._workers.gauge.add(-_BODY_BYTES)
+            self._workers.gauge.count_body(-1)

@@ -46,6 +46,10 @@ class SealJob:
         return self._sealed
 
 
+# What a body costs besides its bytes, so that a flood of tiny files is bounded too.
+_BODY_BYTES = 1024
+
+
 class Gauge:
     """Bytes of content in memory that are not in the store yet.
 
@@ -58,6 +62,7 @@ class Gauge:
         self._waiting = 0  # threads that are told when the count falls
         self._bytes = 0
         self._sealing = 0  # of them, those on their way to the store
+        self.changed_bodies = 0  # guarded by the store's lock
 
     @property
     def bytes(self) -> int:
@@ -86,6 +91,11 @@ class Gauge:
                 self._sealing += count
             if count < 0 and self._waiting:
                 self._changed.notify_all()
+
+    def count_body(self, change: int) -> None:
+        """One body more differs from what is stored (1), or one less (-1)."""
+        self.changed_bodies += change
+        self.add(change * _BODY_BYTES)
 
     def wait(self, deadline_s: float) -> None:
         """Until there is room, or `deadline_s` seconds have passed."""

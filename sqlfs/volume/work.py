@@ -229,10 +229,10 @@ class Work:
         """Pages that will change when what is in memory is flushed, as far as can be told."""
         page_size = self._db.page_size
         content = waiting = self.gauge.bytes // page_size + self._promised_pages
+        waiting += self.gauge.changed_bodies
         for volume in self._volumes.values():
             waiting += self.gauge.bytes // volume.info.chunk_size
             waiting += volume.nodes.dirty_count + volume.edges.dirty_pages
-            waiting += sum(body.changed for body in volume.bodies.values())
         if waiting <= _AHEAD_PAGES:
             return waiting
         count, _ = self._db.page_counts()
