@@ -24,9 +24,10 @@ from sqlfs.store.rows import Row
 _STAND_IN = b"damaged-name-"
 # Changed edges are written this many at a time at the latest: so many cost little each, and no more
 # pages wait for room.
-_CHANGED_MAX = 256
-# Table and indexes, in which a row is deleted and inserted.
+_CHANGED_MAX = 128
+# Table and indexes in which a row is deleted and inserted; a new row comes last in two of them.
 _PAGES_PER_EDGE = 4
+_PAGES_PER_NEW_EDGE = 2
 
 
 def stand_in(edge: int) -> bytes:
@@ -218,7 +219,8 @@ class EdgeTable:
     @property
     def dirty_pages(self) -> int:
         """How many pages the next flush changes, at most."""
-        return _PAGES_PER_EDGE * len(self._changed)
+        new = len(self._new)
+        return _PAGES_PER_EDGE * (len(self._changed) - new) + _PAGES_PER_NEW_EDGE * new
 
     def flush(self) -> None:
         """Write what differs.  Runs inside the store's transaction, which is open as long as

@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 from sqlfs.chunks import unpack
 from sqlfs.crypto import Purpose
 from sqlfs.errors import Corrupt, NotFound
-from sqlfs.limits import AHEAD_ROWS, DAMAGED_ENTRY, NODE_CACHE_ENTRIES
+from sqlfs.limits import AHEAD_ROWS, DAMAGED_ENTRY, INLINE_BYTES_MAX, KIB, NODE_CACHE_ENTRIES
 from sqlfs.namespace.records import NodeRecord, decode_node, encode_node
 from sqlfs.namespace.rows import VolumeRows
 from sqlfs.store.rows import Row
@@ -27,6 +27,8 @@ from sqlfs.store.rows import Row
 log = logging.getLogger("sqlfs")
 
 _TIME = struct.Struct("<q")
+# Of a node's row; a symlink's target is seldom longer than what is inline.
+_ROW_BYTES_MAX = INLINE_BYTES_MAX + KIB
 
 
 class NodeTable:
@@ -40,6 +42,7 @@ class NodeTable:
         # Of nodes that are not live: as their rows are, which were read ahead.
         self._ahead: OrderedDict[int, NodeRecord] = OrderedDict()
         self._changed: dict[int, NodeRecord] = {}
+        self._new: set[int] = set()  # of them, those without a row
         self._accessed: dict[int, NodeRecord] = {}
 
     def get(self, id_: int) -> NodeRecord:
@@ -79,6 +82,7 @@ class NodeTable:
     def add(self, record: NodeRecord) -> None:
         self._live[record.id] = record
         self._remember(record)
+        self._new.add(record.id)
         self.touch(record)
 
     def touch(self, record: NodeRecord) -> None:
@@ -95,6 +99,9 @@ class NodeTable:
         self._accessed.pop(record.id, None)
         self._live.pop(record.id, None)
         self._recent.pop(record.id, None)
+        if record.id in self._new:
+            self._new.remove(record.id)
+            return
         self._rows.db.write("node_delete", record.id)
         if record.has_atime_row:
             self._rows.db.write("atime_delete", record.id)
@@ -109,8 +116,10 @@ class NodeTable:
         return bool(self._changed or self._accessed)
 
     @property
-    def dirty_count(self) -> int:
-        return len(self._changed)
+    def dirty_pages(self) -> int:
+        """How many pages the next flush changes, at most; new rows come last in the table."""
+        new = len(self._new)
+        return len(self._changed) - new + new * _ROW_BYTES_MAX // self._rows.db.page_size
 
     def flush(self) -> None:
         """Write what differs.  Runs inside the store's transaction."""
@@ -130,6 +139,7 @@ class NodeTable:
                 rows.db.write("atime_set", record.id, generation, sealed)
                 record.has_atime_row = True
         self._changed.clear()
+        self._new.clear()
         self._accessed.clear()
 
     def _remember(self, record: NodeRecord) -> None:

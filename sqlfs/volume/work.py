@@ -232,7 +232,7 @@ class Work:
         waiting += self.gauge.changed_bodies
         for volume in self._volumes.values():
             waiting += self.gauge.bytes // volume.info.chunk_size
-            waiting += volume.nodes.dirty_count + volume.edges.dirty_pages
+            waiting += volume.nodes.dirty_pages + volume.edges.dirty_pages
         if waiting <= _AHEAD_PAGES:
             return waiting
         count, _ = self._db.page_counts()
