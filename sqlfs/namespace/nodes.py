@@ -27,6 +27,8 @@ from sqlfs.store.rows import Row
 log = logging.getLogger("sqlfs")
 
 _TIME = struct.Struct("<q")
+# Rows are deleted this many at a time at the latest.
+_REMOVED_MAX = 128
 # Of a node's row; a symlink's target is seldom longer than what is inline.
 _ROW_BYTES_MAX = INLINE_BYTES_MAX + KIB
 
@@ -43,6 +45,7 @@ class NodeTable:
         self._ahead: OrderedDict[int, NodeRecord] = OrderedDict()
         self._changed: dict[int, NodeRecord] = {}
         self._new: set[int] = set()  # of them, those without a row
+        self._removed: dict[int, bool] = {}  # id -> whether it has an access time's row as well
         self._accessed: dict[int, NodeRecord] = {}
 
     def get(self, id_: int) -> NodeRecord:
@@ -62,7 +65,7 @@ class NodeTable:
         to :meth:`get`."""
         rows, ahead = self._rows, self._ahead
         for id_, *row in rows.db.sound_rows("node_ahead", parent, cookie, limit, rows.volume):
-            if id_ not in self._recent and id_ not in self._live:
+            if id_ not in self._recent and id_ not in self._live and id_ not in self._removed:
                 with contextlib.suppress(Corrupt):
                     ahead[id_] = self._decode(id_, row)
         while len(ahead) > AHEAD_ROWS:
@@ -74,7 +77,9 @@ class NodeTable:
     def _row(self, id_: int) -> Row:
         if id_ >= DAMAGED_ENTRY:
             raise Corrupt(f"entry {id_ - DAMAGED_ENTRY} is damaged; sqlfs check tells more")
-        row = self._rows.db.row("node_get", id_, self._rows.volume)
+        row = None
+        if id_ not in self._removed:
+            row = self._rows.db.row("node_get", id_, self._rows.volume)
         if row is None:
             raise NotFound(f"no node {id_}")
         return row
@@ -94,7 +99,7 @@ class NodeTable:
         self._accessed[record.id] = record
 
     def remove(self, record: NodeRecord) -> None:
-        """Delete the row; the record is of no use afterwards."""
+        """Its row goes with the next flush; the record is of no use afterwards."""
         self._changed.pop(record.id, None)
         self._accessed.pop(record.id, None)
         self._live.pop(record.id, None)
@@ -102,9 +107,15 @@ class NodeTable:
         if record.id in self._new:
             self._new.remove(record.id)
             return
-        self._rows.db.write("node_delete", record.id)
-        if record.has_atime_row:
-            self._rows.db.write("atime_delete", record.id)
+        self._removed[record.id] = record.has_atime_row
+        if len(self._removed) >= _REMOVED_MAX:
+            self._delete_removed()
+
+    def _delete_removed(self) -> None:
+        write, removed = self._rows.db.write_many, self._removed
+        write("node_delete", [(id_,) for id_ in removed])
+        write("atime_delete", [(id_,) for id_, has_atime_row in removed.items() if has_atime_row])
+        removed.clear()
 
     def remove_row(self, id_: int) -> None:
         """Delete a row that does not open."""
@@ -113,17 +124,19 @@ class NodeTable:
 
     @property
     def dirty(self) -> bool:
-        return bool(self._changed or self._accessed)
+        return bool(self._changed or self._accessed or self._removed)
 
     @property
     def dirty_pages(self) -> int:
         """How many pages the next flush changes, at most; new rows come last in the table."""
         new = len(self._new)
-        return len(self._changed) - new + new * _ROW_BYTES_MAX // self._rows.db.page_size
+        old = len(self._changed) - new
+        return old + new * _ROW_BYTES_MAX // self._rows.db.page_size + 2 * len(self._removed)
 
     def flush(self) -> None:
         """Write what differs.  Runs inside the store's transaction."""
         rows = self._rows
+        self._delete_removed()
         generation = rows.sealer.generation
         for record in self._changed.values():
             aad = (rows.uuid, record.id, record.since)

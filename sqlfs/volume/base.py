@@ -130,6 +130,11 @@ class SessionBase:
             raise BadHandle(f"handle {handle} is not open")
         return file
 
+    def _let_go(self) -> None:
+        """After a node lost a user, and may be gone: its content goes with the next commit."""
+        if self._open_volume.has_given_up:
+            self._host.touched()
+
     def _accessed(self, record: NodeRecord) -> None:
         # relatime: only when it tells something new.
         if not self._keeps_atime or self._host.work.is_tight:

@@ -71,6 +71,7 @@ class DirectSession(RangeVerbs, AttributeVerbs):
 
     def statfs(self) -> FileSystemStatus:
         with self._reading() as volume:
+            volume.drop_given_up()
             pages, free_pages = self._host.db.page_counts()
             page_size = self._host.db.page_size
             room = outside = self._host.work.capacity()
@@ -102,6 +103,7 @@ class DirectSession(RangeVerbs, AttributeVerbs):
         with self._lock:
             if not self._closed:
                 self._open_volume.unpin(self, node)
+                self._let_go()
 
     def subscribe(
         self, listener: Listener, own_telling: Callable[[bool], None] | None = None

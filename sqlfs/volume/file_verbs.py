@@ -126,6 +126,7 @@ class FileVerbs(NameVerbs):
             file = self._handle(handle)
             del volume.shared.handles[handle]
             volume.closed(file.record.id)
+            self._let_go()
 
     def lock(self, handle: int, exclusive: bool) -> None:
         with self._reading() as volume:

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from sqlfs.chunks import Cached, ChunkPool, SizedCache, unpack
+from sqlfs.chunks import Cached, ChunkPool, Reference, SizedCache, unpack
 from sqlfs.content import (
     Body,
     DeltaTable,
@@ -46,6 +46,9 @@ from sqlfs.volume.users import NodeUsers
 log = logging.getLogger("sqlfs")
 
 _USAGE = struct.Struct("<QQ")
+# Content that is no more is let go of this many at a time at the latest.
+_GIVEN_UP_MAX = 64
+_PAGES_PER_ROOT = 6  # two tables, two indexes, and the list of free pages
 # What the counters can hold: holes count, so that three files may be too many.
 USAGE_BYTES_MAX = 2**64 - 1
 
@@ -136,6 +139,7 @@ class OpenVolume:
         self.quota = row.check(sealer)
         self.resized = 0  # how often the sum of sizes changed
         self._stored_usage: VolumeUsage | None = None
+        self._given_up: list[Reference] = []  # content of nodes that were removed
         self.lost: dict[int, SqlfsError] = {}  # node -> why its changes could not be stored
         # Whether clients of a dead owner may come back, who had nodes open, pinned or locked.
         self.awaits_clients = False
@@ -199,10 +203,11 @@ class OpenVolume:
     def flush(self) -> None:
         """Write everything in memory into the open transaction: runs before each commit."""
         changed = [body for body in self.bodies.values() if body.changed]
-        is_dirty = self.nodes.dirty or self.edges.dirty or self.orphans.dirty
+        is_dirty = self.nodes.dirty or self.edges.dirty or self.orphans.dirty or self._given_up
         if not (changed or is_dirty or self.usage != self._stored_usage):
             return
         with self.db.writing():
+            self.drop_given_up()
             self.orphans.flush()
             for body in changed:
                 self.flush_body(body)
@@ -331,10 +336,31 @@ class OpenVolume:
         if body is not None:
             body.abandon()
         if record.root is not None:
-            self.pool.drop(record.root)
+            self._given_up.append(record.root)
         self.xattrs.remove_all(record)
         self.nodes.remove(record)
         self.count(nodes=-1, size=-size)
+        if len(self._given_up) >= _GIVEN_UP_MAX:
+            self.drop_given_up()
+
+    def drop_given_up(self) -> None:
+        """Let go of the content of nodes that were removed.  Runs inside the store's transaction,
+        which is open as long as there is any; where writing has ended, the next owner does it."""
+        if self.db.failure is None:
+            for root in self._given_up:
+                self.pool.drop(root)
+            self._given_up.clear()
+
+    @property
+    def has_given_up(self) -> bool:
+        """Whether content waits for the next flush to be let go of."""
+        return bool(self._given_up)
+
+    @property
+    def waiting_pages(self) -> int:
+        """How many pages change when names, nodes and what they gave up are flushed, at most."""
+        given_up = _PAGES_PER_ROOT * len(self._given_up)
+        return self.nodes.dirty_pages + self.edges.dirty_pages + given_up
 
     def _remove_unreadable(self, node: int) -> None:
         """Delete what is left of a node that can't be read, and that nothing leads to any more.

@@ -99,6 +99,7 @@ class Work:
             if self._db.read_only or self._db.settling():
                 return False
             for volume in self._volumes.values():
+                volume.drop_given_up()
                 for done in range(limit):
                     has_room = self._holds(_CHANGE_PAGES, frees=True)
                     if not has_room or not volume.pool.reclaim_step():
@@ -232,7 +233,7 @@ class Work:
         waiting += self.gauge.changed_bodies
         for volume in self._volumes.values():
             waiting += self.gauge.bytes // volume.info.chunk_size
-            waiting += volume.nodes.dirty_pages + volume.edges.dirty_pages
+            waiting += volume.waiting_pages
         if waiting <= _AHEAD_PAGES:
             return waiting
         count, _ = self._db.page_counts()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
 import pytest
 
-from sqlfs.errors import NotEmpty
+from sqlfs.errors import NotEmpty, NotFound
 from sqlfs.namespace import edges
 from sqlfs.types import RenameFlag
 from sqlfs.volume import Session, VolumeFile
@@ -21,8 +22,8 @@ def listing(session: Session, directory: int) -> dict[bytes, int]:
     return {entry.name: entry.attributes.node for entry in session.readdir(directory, 0, 1000)}
 
 
-def edge_rows(file: VolumeFile) -> int:
-    ((count,),) = file.db.connection.execute("SELECT count(*) FROM edge").fetchall()
+def rows(file: VolumeFile, table: str) -> int:
+    ((count,),) = file.db.connection.execute(f"SELECT count(*) FROM {table}").fetchall()
     assert isinstance(count, int)
     return count
 
@@ -63,7 +64,7 @@ def test_rows_are_as_if_each_change_were_written_at_once(
     with opened(path, KIND) as (file, session):
         directory = session.lookup(session.root, b"names").node
         assert listing(session, directory) == expected
-        assert edge_rows(file) == 1 + len(expected)
+        assert rows(file, "edge") == 1 + len(expected)
         for name, node in expected.items():
             assert session.lookup(directory, name).node == node
 
@@ -94,3 +95,39 @@ def test_what_is_made_and_removed_between_two_commits_takes_no_row(tmp_path: Pat
         file.commit()
         file.db.connection.trace_v2(0, None)
     assert not [sql for sql in written if sql.startswith("INSERT INTO edge")]
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+def test_a_removed_node_is_gone_at_once_and_its_rows_with_the_commit(
+    tmp_path: Path, pinned: bool
+) -> None:
+    with create(tmp_path / "volume.sqlite", KIND) as file:
+        session = file.session("main", passphrase=KIND.passphrase)
+        nodes = []
+        # More than are removed at a time.
+        for number in range(200):
+            found, handle = session.create(session.root, b"%d" % number, 0o600, os.O_RDWR, ME)
+            session.write(handle, 0, b"%d" % number * 1000)
+            session.release(handle)
+            nodes.append(found.node)
+        session.sync()
+        assert rows(file, "node") == 201
+        before = session.statfs()
+        for number, node in enumerate(nodes):
+            if pinned:
+                session.pin(node)
+            session.unlink(session.root, b"%d" % number)
+            if pinned:
+                session.unpin(node)
+            with pytest.raises(NotFound):
+                session.getattr(node)
+            status = session.statfs()
+            assert status.nodes - status.nodes_free == 200 - number
+        assert status.blocks - status.blocks_free < before.blocks - before.blocks_free
+        session.sync()
+        assert [rows(file, table) for table in ("node", "edge", "chunk", "chunk_data")] == [
+            1,
+            0,
+            0,
+            0,
+        ]
