@@ -35,7 +35,9 @@ class NodeUsers:
         return False
 
     def pin(self, session: object, node: int) -> None:
-        pins = self._pins.setdefault(session, {})
+        pins = self._pins.get(session)
+        if pins is None:
+            pins = self._pins[session] = {}
         pins[node] = pins.get(node, 0) + 1
 
     def unpin(self, session: object, node: int) -> None:
