@@ -190,10 +190,13 @@ class OpenVolume:
     def fold(self, limit: int) -> int:
         """Have up to `limit` slots sealed anew with what is in deltas; returns how many.  Runs
         inside the store's transaction."""
+        folded = 0
         for body in list(self.bodies.values()):
-            if body.patched and (folded := body.fold(limit)):
-                return folded
-        return 0
+            if folded >= limit:
+                break
+            if body.patched:
+                folded += body.fold(limit - folded)
+        return folded
 
     def end_waiting(self) -> None:
         """Nobody comes back any more: orphans without a user go."""

@@ -260,3 +260,21 @@ def test_files_that_wait_to_be_folded_need_no_room(
         commits = file.db.commits
         session.mkdir(session.root, b"folder", 0o755, ME)
         assert file.db.commits == commits
+
+
+def test_one_call_folds_slots_of_as_many_files_as_it_is_asked_to(tmp_path: Path) -> None:
+    path = tmp_path / "v.sqlite"
+    with VolumeFile.open(path, create=True, page_size=4096, background=False) as file:
+        file.create_volume("v", None, chunk_size=CHUNK)
+        session = file.session("v")
+        for number in range(5):
+            _, handle = session.create(session.root, b"%d" % number, 0o644, os.O_RDWR, ME)
+            session.write(handle, 0, noise(CHUNK))
+            session.fsync(handle)
+            session.write(handle, number, b"small")
+            session.fsync(handle)
+        for limit, left in ((3, 2), (9, 0)):
+            assert file.work.fold(limit)
+            file.commit()
+            assert len(file.db.rows("delta_ids", 0, 100)) == left
+        assert not file.work.fold(9)
