@@ -249,8 +249,8 @@ class VolumeFile:
                     time.time_ns(), place,
                 )  # fmt: skip
                 self._mounts.enlist(session, opened, info, is_clients=is_clients)
-                if opened.awaits_clients:
-                    self._committer.wake()
+                if session.id or opened.awaits_clients:
+                    self.touched()  # reading is faster where nothing is uncommitted
             except BaseException:
                 session.close()
                 raise
