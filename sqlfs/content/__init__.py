@@ -4,6 +4,7 @@ from sqlfs.content.body import Body
 from sqlfs.content.deltas import Delta, DeltaTable, are_all, decode_delta, seal_number
 from sqlfs.content.inline import is_inline, read_inline, truncate_inline, write_inline
 from sqlfs.content.sealing import Gauge, SealWorkers
+from sqlfs.content.single import read_single
 from sqlfs.content.tree import walk
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "decode_delta",
     "is_inline",
     "read_inline",
+    "read_single",
     "seal_number",
     "truncate_inline",
     "walk",

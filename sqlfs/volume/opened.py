@@ -21,6 +21,7 @@ from sqlfs.content import (
     SealWorkers,
     is_inline,
     read_inline,
+    read_single,
     truncate_inline,
     write_inline,
 )
@@ -269,8 +270,12 @@ class OpenVolume:
 
     def read(self, record: NodeRecord, offset: int, size: int) -> bytes:
         """As :meth:`Body.read`."""
-        if record.id not in self.bodies and is_inline(record):
-            return read_inline(record, offset, size)
+        if record.id not in self.bodies:
+            if is_inline(record):
+                return read_inline(record, offset, size)
+            piece = read_single(record, self.pool, offset, size)
+            if piece is not None:
+                return piece
         return self.body(record).read(offset, size)
 
     def write(self, record: NodeRecord, offset: int, data: bytes | memoryview) -> None:
