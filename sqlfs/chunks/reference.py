@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlfs.errors import Corrupt
 from sqlfs.limits import MANIFEST_FANOUT, MANIFEST_LEVEL_MAX
@@ -22,8 +22,7 @@ _HOLE = _ENTRY.pack(0, 0, bytes(32))
 _DATA_FLAG = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """A stored piece: a chunk (level 0) or a manifest.  ``length``: bytes of data beneath it,
     holes not counted."""
 
