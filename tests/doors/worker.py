@@ -118,11 +118,12 @@ class Worker:
         kernel that still knows the old one, both are of one file, and nothing is to be done.)"""
         (name,) = self._way.names(COUNT)
         after = int(name.partition("-")[0]) + 1
+        # Said before: whoever is killed on the way back may have made it.
+        self.about_to(after)
         try:
             self._way.rename(f"{COUNT}/{name}", f"{COUNT}/{after}-{self._worker}")
         except FileNotFoundError:
             return 0
-        self.about_to(after)
         self._way.settle(COUNT)
         return after
 
