@@ -20,7 +20,7 @@ from sqlfs.chunks.parts import Cached, PartReader
 from sqlfs.chunks.reference import Entries, Reference, decode_manifest, encode_manifest
 from sqlfs.chunks.rows import check_generation, unpack
 from sqlfs.crypto import Codec, Purpose, Sealer, built
-from sqlfs.crypto.compression import compressed
+from sqlfs.crypto.compression import Compressor
 from sqlfs.crypto.segments import SEGMENT_BYTES
 from sqlfs.errors import Corrupt
 from sqlfs.limits import MANIFEST_LEVEL_MAX
@@ -319,7 +319,7 @@ class ChunkPool:
     def _seal_chunk(self, digest: bytes, plain: bytes) -> bytes:
         aad = (self._domain, digest)
         if self._compression:
-            body = compressed(plain, self._compression)
+            body = Compressor(self._compression).compressed(plain)
             if body is not None:
                 return self._sealer.seal(Purpose.CHUNK, aad, body, Codec.ZSTD)
         return self._sealer.seal(Purpose.CHUNK, aad, plain)

@@ -1,5 +1,6 @@
 """Keys, sealing and key slots.  Pure: no I/O, no state."""
 
+from sqlfs.crypto.compression import Compressor
 from sqlfs.crypto.kdf import KdfParameters, derive_kek
 from sqlfs.crypto.padding import padme
 from sqlfs.crypto.process import protect_process
@@ -11,6 +12,7 @@ from sqlfs.crypto.slots import KeySlot, make_slot, new_master, unwrap
 __all__ = [
     "BadTag",
     "Codec",
+    "Compressor",
     "KdfParameters",
     "KeySlot",
     "Purpose",

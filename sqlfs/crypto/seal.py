@@ -56,6 +56,9 @@ _ONE_SEGMENT_BYTES_MAX: Final = SIV_BYTES + FRAME_HEADER_BYTES + SEGMENT_BYTES +
 _NO_CODEC: Final = (0,)
 _CODECS: Final = tuple(map(int, Codec))
 
+# The only ones that may be.
+_COMPRESSED: Final = frozenset({Purpose.CHUNK, Purpose.NODE})
+
 _HEAD: Final = struct.Struct("<BBQ")  # suite, purpose, key generation
 _GENERATION: Final = struct.Struct("<Q")
 _pack_node = struct.Struct("<q").pack
@@ -251,7 +254,7 @@ class Sealer:
 
 
 def _body(framed: bytes, start: int, purpose: Purpose, what: What) -> bytes:
-    codecs = _CODECS if purpose is Purpose.CHUNK else _NO_CODEC
+    codecs = _CODECS if purpose in _COMPRESSED else _NO_CODEC
     codec, body = unframe(framed, start, codecs, what)
     return decompressed(body, what) if codec else body
 

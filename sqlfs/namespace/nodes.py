@@ -17,9 +17,17 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from sqlfs.chunks import unpack
-from sqlfs.crypto import Purpose
+from sqlfs.crypto import Codec, Compressor, Purpose
 from sqlfs.errors import Corrupt, NotFound
-from sqlfs.limits import AHEAD_ROWS, DAMAGED_ENTRY, INLINE_BYTES_MAX, KIB, NODE_CACHE_ENTRIES
+from sqlfs.limits import (
+    AHEAD_ROWS,
+    COMPRESSION_DEFAULT,
+    DAMAGED_ENTRY,
+    INLINE_BYTES_MAX,
+    INLINE_COMPRESSED_BYTES_MIN,
+    KIB,
+    NODE_CACHE_ENTRIES,
+)
 from sqlfs.namespace.records import NodeRecord, decode_node, encode_node
 from sqlfs.namespace.rows import VolumeRows
 from sqlfs.store.rows import Row
@@ -47,6 +55,7 @@ class NodeTable:
         self._new: set[int] = set()  # of them, those without a row
         self._removed: dict[int, bool] = {}  # id -> whether it has an access time's row as well
         self._accessed: dict[int, NodeRecord] = {}
+        self._compressor = Compressor(COMPRESSION_DEFAULT)
 
     def get(self, id_: int) -> NodeRecord:
         """Raises NotFound, and Corrupt for a row that isn't what was written there."""
@@ -140,7 +149,7 @@ class NodeTable:
         generation = rows.sealer.generation
         for record in self._changed.values():
             aad = (rows.uuid, record.id, record.since)
-            sealed = rows.sealer.seal(Purpose.NODE, aad, encode_node(record))
+            sealed = rows.sealer.seal(Purpose.NODE, aad, *self._encoded(record))
             rows.db.write("node_put", record.id, rows.volume, record.since, generation, sealed)
             if record.has_atime_row:
                 rows.db.write("atime_delete", record.id)
@@ -154,6 +163,14 @@ class NodeTable:
         self._changed.clear()
         self._new.clear()
         self._accessed.clear()
+
+    def _encoded(self, record: NodeRecord) -> tuple[bytes, Codec]:
+        body = encode_node(record)
+        if record.inline is not None and len(record.inline) >= INLINE_COMPRESSED_BYTES_MIN:
+            frame = self._compressor.compressed(body)
+            if frame is not None:
+                return frame, Codec.ZSTD
+        return body, Codec.NONE
 
     def _remember(self, record: NodeRecord) -> None:
         self._recent[record.id] = record

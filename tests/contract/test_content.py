@@ -21,7 +21,7 @@ from tests.contract.nodes import (
 
 # Around the sizes at which a file moves from its row to a chunk, to a manifest, to a tree of
 # manifests (chunks of 4 KiB, 128 to a manifest).
-SIZES = [0, 1, 1023, 1024, 1025, 4095, 4096, 4097, 8192, 12_345, 512 * KIB, 512 * KIB + 1, MIB + 7]
+SIZES = [0, 1, 2047, 2048, 2049, 4095, 4096, 4097, 8192, 12_345, 512 * KIB, 512 * KIB + 1, MIB + 7]
 
 
 def truncate(session: Session, node: int, size: int) -> None:
@@ -141,7 +141,7 @@ def test_a_file_of_data_has_blocks(session: Session) -> None:
     assert session.getattr(node).blocks >= 100_000 // 512
 
 
-@pytest.mark.parametrize("size", [1023, 1024, 1025, 20_000])
+@pytest.mark.parametrize("size", [2047, 2048, 2049, 20_000])
 @pytest.mark.parametrize("data", [bytes(1500), b"data"])
 def test_blocks_are_those_that_will_be_stored(session: Session, size: int, data: bytes) -> None:
     node = make_file(session, b"a", b"")

@@ -32,7 +32,7 @@ from tests.contract.nodes import make_file
 DEEPER = os.environ.get("SQLFS_RANGE_EXAMPLES")
 FILES = 2
 BYTES_MAX = 16 * 2**20
-INLINE_MAX = 1024
+INLINE_MAX = 2048
 
 # Around the ends of chunks (4 KiB), and of manifests (128 chunks).
 EDGES = [0, 1, 511, 513, 4095, 4096, 4097, 12_288, 524_287, 524_288, 528_385, 1_048_576]

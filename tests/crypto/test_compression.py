@@ -8,7 +8,7 @@ import pytest
 import zstandard
 
 from sqlfs.crypto import Codec, Purpose, Sealer
-from sqlfs.crypto.compression import compressed, decompressed
+from sqlfs.crypto.compression import Compressor, decompressed
 from sqlfs.errors import Corrupt, UnsupportedFormat
 from sqlfs.limits import CHUNK_BYTES_MAX
 
@@ -21,7 +21,7 @@ both = pytest.mark.parametrize("sealer", [Sealer.plain(), Sealer.from_master(byt
 @pytest.mark.parametrize("level", [1, 3, 19])
 @pytest.mark.parametrize("length", [513, 4096, 16_385, 262_144])
 def test_text_is_shorter_and_comes_back(level: int, length: int) -> None:
-    frame = compressed(TEXT[:length], level)
+    frame = Compressor(level).compressed(TEXT[:length])
     assert frame is not None
     assert len(frame) <= length * 7 // 8
     assert decompressed(frame, "chunk") == TEXT[:length]
@@ -29,9 +29,9 @@ def test_text_is_shorter_and_comes_back(level: int, length: int) -> None:
 
 @pytest.mark.parametrize("length", [513, 4096, 16_385, 262_144])
 def test_what_does_not_shrink_is_left_as_it_is(length: int) -> None:
-    assert compressed(NOISE[:length], 3) is None
+    assert Compressor(3).compressed(NOISE[:length]) is None
     some_text = NOISE[: length - length // 20] + TEXT[: length // 20]
-    assert compressed(some_text, 3) is None
+    assert Compressor(3).compressed(some_text) is None
 
 
 @both
@@ -45,15 +45,17 @@ def test_compressed_it_is_shorter_when_it_is_sealed(sealer: Sealer) -> None:
 
 @both
 @pytest.mark.parametrize("length", [600, 200_000])
-def test_sealed_it_opens_as_a_chunk_alone(sealer: Sealer, length: int) -> None:
-    frame = compressed(TEXT[:length], 3)
+def test_sealed_it_opens_as_a_chunk_or_a_node_alone(sealer: Sealer, length: int) -> None:
+    frame = Compressor(3).compressed(TEXT[:length])
     assert frame is not None
     sealed = sealer.seal(Purpose.CHUNK, AAD, frame, Codec.ZSTD)
     assert sealer.open(Purpose.CHUNK, AAD, sealed, "thing") == TEXT[:length]
     assert sealer.body_unverified(sealed) == TEXT[:length]
     row = sealer.seal(Purpose.NODE, AAD, frame, Codec.ZSTD)
+    assert sealer.open(Purpose.NODE, AAD, row, "thing") == TEXT[:length]
+    row = sealer.seal(Purpose.XATTR, AAD, frame, Codec.ZSTD)
     with pytest.raises(UnsupportedFormat, match=r"^thing: its codec 1 "):
-        sealer.open(Purpose.NODE, AAD, row, "thing")
+        sealer.open(Purpose.XATTR, AAD, row, "thing")
 
 
 def _without_size(body: bytes) -> bytes:

@@ -106,7 +106,7 @@ def _broken_frames() -> list[dict[str, Any]]:
         _broken(f"{kind}: {comment}", result, framed, master)
         for kind, master in (("encrypted", MASTER), ("plain", None))
         for comment, result, framed in (
-            ("a codec from the future", "unsupported", frame(b"x" * 27, codec=1)),
+            ("a codec from the future", "unsupported", frame(b"x" * 27, codec=2)),
             ("a body longer than its frame", "corrupt", frame(b"x" * 27, length=28)),
             ("the greatest length", "corrupt", frame(b"x" * 27, length=2**32 - 1)),
             ("padding that is not zero", "corrupt", frame(b"x" * 27, length=26)),

@@ -158,7 +158,7 @@ class VolumeReader:
             root = Reference(*struct.unpack("<BQ32s", content))
         else:
             require(kind == 0 and not content, "content kind")
-        small = stat.S_ISLNK(mode) or (stat.S_ISREG(mode) and 0 < size <= 1024)
+        small = stat.S_ISLNK(mode) or (stat.S_ISREG(mode) and 0 < size <= 2048)
         require(small == (inline is not None), "canonical form")
         for row in self.file.rows("SELECT generation, sealed FROM atime WHERE node = ?", id_):
             (atime,) = struct.unpack("<q", self.keys.open_row(ATIME, (self.uuid, id_), *row))

@@ -122,7 +122,7 @@ class Keys:
         frame = b"".join(self._segments(context, siv, rest))
         require(keyed(self.siv, context + frame, 24) == siv, "synthetic iv")
         codec, length = struct.unpack_from("<BI", frame)
-        require(codec == 0 or (codec == 1 and purpose == CHUNK), "codec")
+        require(codec == 0 or (codec == 1 and purpose in (CHUNK, NODE)), "codec")
         padded = frame_length(purpose, length) if self.suite == 1 else 5 + length
         require(len(frame) == padded, "length of the frame")
         require(not any(frame[5 + length :]), "padding")

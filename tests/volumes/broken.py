@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -52,7 +52,7 @@ def with_record(path: Path) -> None:
     at = LINEAGE_PAGE * PAGE - RECORD_BYTES
     record = Lineage.decode(bytes(data[at : at + RECORD_BYTES]))
     if record is not None:
-        data[at : at + RECORD_BYTES] = replace(record, digest=digest_of(path)).encode()
+        data[at : at + RECORD_BYTES] = record._replace(digest=digest_of(path)).encode()
         path.write_bytes(data)
 
 

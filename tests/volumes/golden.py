@@ -76,10 +76,11 @@ def _content(session: Session) -> None:
     root = session.root
     folder = session.mkdir(root, b"content", 0o755, ME).node
     for name, length in (
-        (b"empty", 0), (b"one byte", 1), (b"inline at most", 1024), (b"chunk at least", 1025),
+        (b"empty", 0), (b"one byte", 1), (b"inline at most", 2048), (b"chunk at least", 2049),
         (b"one chunk", CHUNK), (b"two chunks", CHUNK + 1),
     ):  # fmt: skip
         whole(session, folder, name, noise(length))
+    whole(session, folder, b"tiny text", b"a line of a text\n" * 100)
     whole(session, folder, b"equal to two chunks", noise(CHUNK + 1))
     two = session.lookup(folder, b"two chunks").node
     session.clone(two, folder, b"clone of two chunks", ME)
