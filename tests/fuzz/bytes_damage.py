@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from sqlfs.store.lineage import LINEAGE_PAGE, RECORD_BYTES, Lineage
 from tests.fuzz.specimens import PAGE
@@ -93,7 +93,7 @@ def edit_lineage(chance: random.Random, data: bytearray) -> str:
     at = LINEAGE_PAGE * PAGE - RECORD_BYTES
     record = Lineage.decode(bytes(data[at : at + RECORD_BYTES]))
     assert record is not None
-    changes: dict[str, object] = {
+    changes: dict[str, Any] = {
         "generation": chance.choice((0, 1, 2**63, 2**64 - 1)),
         "id": chance.randbytes(16),
         "base": chance.randbytes(16),
@@ -102,8 +102,7 @@ def edit_lineage(chance: random.Random, data: bytearray) -> str:
         "digest": chance.randbytes(32),
     }
     name = chance.choice(sorted(changes))
-    fields = {field: getattr(record, field) for field in Lineage.__slots__}
-    data[at : at + RECORD_BYTES] = Lineage(**{**fields, name: changes[name]}).encode()
+    data[at : at + RECORD_BYTES] = record._replace(**{name: changes[name]}).encode()
     return f"another {name} in the lineage record"
 
 
