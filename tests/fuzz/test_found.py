@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,7 +44,7 @@ def test_a_chunk_that_was_read_is_not_of_another_length(tmp_path: Path) -> None:
 def test_a_generation_that_none_can_follow_is_no_sound_record() -> None:
     record = Lineage.first(None, bytes(32))
     assert Lineage.decode(record.encode()) == record
-    assert Lineage.decode(replace(record, generation=2**64 - 1).encode()) is None
+    assert Lineage.decode(record._replace(generation=2**64 - 1).encode()) is None
 
 
 def test_counters_below_what_is_there(tmp_path: Path) -> None:
