@@ -28,10 +28,11 @@ _JOINED_BYTES_MAX: Final = 4096
 _AGAIN: Final = frozenset({errno.ENOENT, errno.EINTR, errno.EAGAIN})
 # Looked for as long as this before it is slept for: a program mostly sends its next request sooner
 # than two processors wake each other up.
-_LOOKED_FOR_NS: Final = 60_000
+_LOOKED_FOR_NS: Final = 100_000
 # One look takes 1 or 2 us.  Where it took more than this, somebody else needed the processor, and
-# is left alone with it for a while.
-_HELD_UP_NS: Final = 20_000
+# is left alone with it for a while.  (Whom another thread of this process, or an interrupt, held up
+# lost some 20 to 100 us.)
+_HELD_UP_NS: Final = 500_000
 _REST_NS: Final = 50_000_000
 
 # The mount is over.
