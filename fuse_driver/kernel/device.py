@@ -30,8 +30,7 @@ _AGAIN: Final = frozenset({errno.ENOENT, errno.EINTR, errno.EAGAIN})
 # than two processors wake each other up.
 _LOOKED_FOR_NS: Final = 100_000
 # One look takes 1 or 2 us.  Where it took more than this, somebody else needed the processor, and
-# is left alone with it for a while.  (Whom another thread of this process, or an interrupt, held up
-# lost some 20 to 100 us.)
+# is left alone with it for a while; an interrupt, or another thread of this process, takes less.
 _HELD_UP_NS: Final = 500_000
 _REST_NS: Final = 50_000_000
 
@@ -52,7 +51,9 @@ class Device:
         self._descriptor = descriptor
         self._arrival = select.poll()
         self._arrival.register(descriptor, select.POLLIN)
-        # For the thread that reads: whether the last request it had to wait for came at once.
+        # A single processor is needed by whoever is to ask.
+        self._may_look = len(os.sched_getaffinity(0)) > 1
+        # For the thread that reads: whether the last request came at once.
         self._is_busy = False
         self._rests_until_ns = 0
         self._watch = select.epoll()
@@ -65,7 +66,8 @@ class Device:
         to sleep.
         """
         begun_ns = time.monotonic_ns()
-        if looking and self._is_busy and begun_ns > self._rests_until_ns:
+        looking = looking and self._may_look and self._is_busy
+        if looking and begun_ns > self._rests_until_ns:
             self._look(begun_ns)
         while True:
             try:

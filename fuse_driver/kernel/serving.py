@@ -101,11 +101,11 @@ class Serving:
         self._handlers = {int(opcode): handler for opcode, handler in handlers.items()}
         self._handlers |= {int(Opcode.INIT): self._agree, int(Opcode.DESTROY): _say_nothing}
         self._default: Handler = _refuse_unknown
-        # For the thread that reads; _asker is the process that sent the last request.
+        # For the thread that reads.
         self._buffer = bytearray(_BUFFER_BYTES)
-        self._asker = 0
-        self._is_alone = False
         self._view = memoryview(self._buffer)
+        self._asker = 0  # the process that sent the last request
+        self._is_alone = False  # it sent the one before as well, and nobody is at work
         self._turn = threading.Lock()  # held while a request is being handled
         # Guarded by _turn: whether nobody reads, so that whoever comes first may, or the mount is
         # over; of the threads that run, those that stand by to read, and those that finish what
