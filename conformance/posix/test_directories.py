@@ -153,8 +153,9 @@ def test_what_stays_is_listed_once_while_the_rest_comes_and_goes(place: Path, ke
         for turn in range(25):
             names = [f"{own}-{turn}-{number}" for number in range(40)]
             fill(place, names)
-            os.rename(place / names[0], place / f"{own}-moved")
-            for name in [*names[1:], f"{own}-moved"]:
+            # No name comes again: it might be met at both its places.
+            os.rename(place / names[0], place / f"{own}-{turn}-moved")
+            for name in [*names[1:], f"{own}-{turn}-moved"]:
                 os.unlink(place / name)
 
     children = [Child(partial(churn, own)) for own in ("x", "y")]

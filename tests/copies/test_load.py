@@ -64,7 +64,8 @@ def tar(source: Path, target: Path, load: Load) -> None:
     del load
     words = 'tar -C "$PLACE" -cf - "$NAME" | tar -xOf - > "$TARGET"; test "${PIPESTATUS[0]}" = 0'
     named = {"PLACE": str(source.parent), "NAME": source.name, "TARGET": str(target)}
-    for _ in range(100):
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
         done = subprocess.run(
             ["bash", "-c", words], env={**os.environ, **named}, capture_output=True, text=True,
             timeout=DEADLINE_S,
