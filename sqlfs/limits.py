@@ -40,6 +40,8 @@ MANIFEST_LEVEL_MAX: Final = 8
 # second copy of Python's library, encrypted, makes the volume file 1.2 % longer.
 INLINE_BYTES_MAX: Final = 2 * KIB
 INLINE_COMPRESSED_BYTES_MIN: Final = 256
+# Of a node's body, not compressed: a target, and what is known of a node beside it.
+NODE_BYTES_MAX: Final = 8 * KIB
 # Levels of zstd; from 20 on it takes hundreds of MiB.  Level 3 makes text and binaries 4 % shorter
 # than 1 does, for half as much processor time again.
 COMPRESSION_MAX: Final = 19
@@ -98,6 +100,7 @@ IO_BYTES_MAX: Final = MIB
 assert CHUNK_BYTES_MIN * MANIFEST_FANOUT**MANIFEST_LEVEL_MAX > FILE_BYTES_MAX
 assert CHUNK_BYTES_DEFAULT <= CHUNK_BYTES_MAX
 assert INLINE_BYTES_MAX < CHUNK_BYTES_MIN
+assert max(INLINE_BYTES_MAX, SYMLINK_BYTES_MAX) + KIB <= NODE_BYTES_MAX
 # A node and its edge take about a KiB in memory, beside what is inline.
 assert AHEAD_ROWS * (INLINE_BYTES_MAX + KIB) <= 24 * MIB
 assert COMMIT_BYTES <= DIRTY_BYTES_MAX

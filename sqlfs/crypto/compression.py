@@ -8,7 +8,7 @@ import zstandard
 
 from sqlfs.crypto.framing import What, name_of
 from sqlfs.errors import Corrupt
-from sqlfs.limits import CHUNK_BYTES_MAX, COMPRESSION_MAX
+from sqlfs.limits import COMPRESSION_MAX
 
 # From the middle: beginnings are often headers, which compress where what follows does not.
 _SAMPLE_BYTES: Final = 4 * 1024
@@ -38,13 +38,13 @@ def _saves(frame: bytes, body: bytes) -> bool:
     return len(frame) <= len(body) - len(body) // 8
 
 
-def decompressed(frame: bytes, what: What) -> bytes:
+def decompressed(frame: bytes, bytes_max: int, what: What) -> bytes:
     """What `frame`, one zstd frame that states its length, was made of.
 
-    Raises Corrupt, before memory is taken where that length is above 4 MiB."""
+    Raises Corrupt, before memory is taken where that length is above `bytes_max`."""
     try:
         length = zstandard.get_frame_parameters(frame).content_size
-        if length <= CHUNK_BYTES_MAX:
+        if length <= bytes_max:
             plain = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
             if len(plain) == length:
                 return plain

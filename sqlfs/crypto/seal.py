@@ -43,6 +43,7 @@ from sqlfs.crypto.segments import (
     sealed_bytes,
 )
 from sqlfs.errors import Corrupt, Invalid, SqlfsError
+from sqlfs.limits import CHUNK_BYTES_MAX, NODE_BYTES_MAX
 
 MASTER_BYTES: Final = 32
 _KEY_BYTES: Final = 32
@@ -56,8 +57,8 @@ _ONE_SEGMENT_BYTES_MAX: Final = SIV_BYTES + FRAME_HEADER_BYTES + SEGMENT_BYTES +
 _NO_CODEC: Final = (0,)
 _CODECS: Final = tuple(map(int, Codec))
 
-# The only ones that may be.
-_COMPRESSED: Final = frozenset({Purpose.CHUNK, Purpose.NODE})
+# The only ones that may be compressed, and how long they are at most before that.
+_COMPRESSED: Final = {Purpose.CHUNK: CHUNK_BYTES_MAX, Purpose.NODE: NODE_BYTES_MAX}
 
 _HEAD: Final = struct.Struct("<BBQ")  # suite, purpose, key generation
 _GENERATION: Final = struct.Struct("<Q")
@@ -256,7 +257,7 @@ class Sealer:
 def _body(framed: bytes, start: int, purpose: Purpose, what: What) -> bytes:
     codecs = _CODECS if purpose in _COMPRESSED else _NO_CODEC
     codec, body = unframe(framed, start, codecs, what)
-    return decompressed(body, what) if codec else body
+    return decompressed(body, _COMPRESSED[purpose], what) if codec else body
 
 
 def _damaged(what: What) -> Corrupt:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from sqlfs.chunks import Reference
 from sqlfs.errors import Corrupt
-from sqlfs.limits import FILE_BYTES_MAX, MANIFEST_LEVEL_MAX
+from sqlfs.limits import FILE_BYTES_MAX, MANIFEST_LEVEL_MAX, NODE_BYTES_MAX
 from sqlfs.types import Attributes
 
 _FIXED = struct.Struct("<IIIIQQqqqqBB")
@@ -132,6 +132,8 @@ def decode_node(id_: int, since: int, body: bytes) -> NodeRecord:
         raise Corrupt(f"node {id_}: content of an unknown kind")
     if size > FILE_BYTES_MAX:
         raise Corrupt(f"node {id_}: a size of {size} bytes")
+    if inline is not None and len(body) > NODE_BYTES_MAX:
+        raise Corrupt(f"node {id_}: {len(inline)} inline bytes, more than there can be")
     if inline is not None and len(inline) != size:
         raise Corrupt(f"node {id_}: {len(inline)} inline bytes where the size is {size}")
     if flags & _HAS_DELTAS and (not delta_count or not stat.S_ISREG(mode) or inline is not None):

@@ -10,7 +10,7 @@ import zstandard
 from sqlfs.crypto import Codec, Purpose, Sealer
 from sqlfs.crypto.compression import Compressor, decompressed
 from sqlfs.errors import Corrupt, UnsupportedFormat
-from sqlfs.limits import CHUNK_BYTES_MAX
+from sqlfs.limits import CHUNK_BYTES_MAX, NODE_BYTES_MAX
 
 TEXT = b"".join(b"line %d of a text that repeats itself\n" % number for number in range(9000))
 NOISE = random.Random(1).randbytes(300_000)
@@ -24,7 +24,7 @@ def test_text_is_shorter_and_comes_back(level: int, length: int) -> None:
     frame = Compressor(level).compressed(TEXT[:length])
     assert frame is not None
     assert len(frame) <= length * 7 // 8
-    assert decompressed(frame, "chunk") == TEXT[:length]
+    assert decompressed(frame, CHUNK_BYTES_MAX, "chunk") == TEXT[:length]
 
 
 @pytest.mark.parametrize("length", [513, 4096, 16_385, 262_144])
@@ -44,7 +44,7 @@ def test_compressed_it_is_shorter_when_it_is_sealed(sealer: Sealer) -> None:
 
 
 @both
-@pytest.mark.parametrize("length", [600, 200_000])
+@pytest.mark.parametrize("length", [600, NODE_BYTES_MAX])
 def test_sealed_it_opens_as_a_chunk_or_a_node_alone(sealer: Sealer, length: int) -> None:
     frame = Compressor(3).compressed(TEXT[:length])
     assert frame is not None
@@ -56,6 +56,25 @@ def test_sealed_it_opens_as_a_chunk_or_a_node_alone(sealer: Sealer, length: int)
     row = sealer.seal(Purpose.XATTR, AAD, frame, Codec.ZSTD)
     with pytest.raises(UnsupportedFormat, match=r"^thing: its codec 1 "):
         sealer.open(Purpose.XATTR, AAD, row, "thing")
+
+
+@both
+def test_a_long_chunk_opens(sealer: Sealer) -> None:
+    frame = Compressor(3).compressed(TEXT[:200_000])
+    assert frame is not None
+    sealed = sealer.seal(Purpose.CHUNK, AAD, frame, Codec.ZSTD)
+    assert sealer.open(Purpose.CHUNK, AAD, sealed, "thing") == TEXT[:200_000]
+    assert sealer.body_unverified(sealed) == TEXT[:200_000]
+
+
+@both
+def test_a_node_is_never_large(sealer: Sealer) -> None:
+    """Many are in memory at a time, and a forged one costs whoever forges it next to nothing."""
+    frame = Compressor(3).compressed(TEXT[: NODE_BYTES_MAX + 1])
+    assert frame is not None
+    sealed = sealer.seal(Purpose.NODE, AAD, frame, Codec.ZSTD)
+    with pytest.raises(Corrupt, match=r"^node 7: damaged, it does not decompress"):
+        sealer.open(Purpose.NODE, AAD, sealed, "node 7")
 
 
 def _without_size(body: bytes) -> bytes:
@@ -81,9 +100,9 @@ BOMB = zstandard.ZstdCompressor(level=19).compress(bytes(2**30))
 )
 def test_anything_else_is_damaged(frame: bytes) -> None:
     with pytest.raises(Corrupt, match=r"^chunk 7: damaged, it does not decompress"):
-        decompressed(frame, "chunk 7")
+        decompressed(frame, CHUNK_BYTES_MAX, "chunk 7")
 
 
 def test_the_largest_chunk_comes_back() -> None:
     frame = zstandard.compress(bytes(CHUNK_BYTES_MAX))
-    assert decompressed(frame, "chunk") == bytes(CHUNK_BYTES_MAX)
+    assert decompressed(frame, CHUNK_BYTES_MAX, "chunk") == bytes(CHUNK_BYTES_MAX)

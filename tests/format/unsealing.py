@@ -62,11 +62,15 @@ def frame_length(purpose: int, body_length: int) -> int:
     return max(32, padme(5 + body_length))
 
 
-def decompressed(stored: bytes, sealed: int, suite: int) -> bytes:
+def decompressed(stored: bytes, bytes_max: int) -> bytes:
     size = zstandard.get_frame_parameters(stored).content_size
-    require(size <= 2**22, "size of a compressed chunk")
-    plain = zstandard.ZstdDecompressor().decompress(stored)
-    frame = frame_length(CHUNK, size) if suite == 1 else 5 + size
+    require(size <= bytes_max, "size of what was compressed")
+    return zstandard.ZstdDecompressor().decompress(stored)
+
+
+def decompressed_chunk(stored: bytes, sealed: int, suite: int) -> bytes:
+    plain = decompressed(stored, 2**22)
+    frame = frame_length(CHUNK, len(plain)) if suite == 1 else 5 + len(plain)
     segments = max(1, -(-(frame - 5) // SEGMENT))
     tags = 16 * segments if suite == 1 or segments > 1 else 0
     require(sealed < 24 + frame + tags, "a chunk that is no shorter compressed")
@@ -127,7 +131,11 @@ class Keys:
         require(len(frame) == padded, "length of the frame")
         require(not any(frame[5 + length :]), "padding")
         stored = frame[5 : 5 + length]
-        return stored if codec == 0 else decompressed(stored, len(sealed), self.suite)
+        if codec == 0:
+            return stored
+        if purpose == NODE:
+            return decompressed(stored, 2**13)
+        return decompressed_chunk(stored, len(sealed), self.suite)
 
     def _segments(self, context: bytes, siv: bytes, rest: bytes) -> Iterator[bytes]:
         """The frame's segments, opened."""
