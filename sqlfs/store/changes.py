@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from sqlfs.store.connection import translated
 from sqlfs.store.rows import Rows
 
 
-class Changes(Rows):
+class Changes(Rows, ABC):
     """The changing half of an opened volume file; all of it runs in the open transaction."""
 
     def __init__(self, connection: apsw.Connection, path: Path) -> None:
@@ -21,8 +22,9 @@ class Changes(Rows):
         self.uncommitted_bytes = 0  # blobs in the open transaction; guarded by lock
         self._in_transaction = False  # guarded by lock
 
+    @abstractmethod
     def _abandon(self, error: SqlfsError) -> SqlfsError:
-        raise NotImplementedError
+        """End writing for good, because of `error`; the error to raise."""
 
     def write(self, name: str, *parameters: Any) -> None:
         """Run a changing statement."""
