@@ -5,7 +5,7 @@ them one after the other half of doing so between requests, when code and data a
 processor's caches.  So when names of one directory are looked up that are not in memory, its rows
 are read on from its beginning, in the order of edges, more of them each time, and unsealed.  Where
 the names that are looked up are not among those that were read, as at random in a directory of a
-million, reading on ends.
+million, or in a thousand of a thousand, reading on ends.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from sqlfs.limits import AHEAD_ROWS
 _ALONE: Final = 2
 _ROWS_FIRST: Final = 16
 _ROWS_MAX: Final = 256
-# Rows that may be read for nothing, and how many for each that was of use.
-_ROWS_FREE: Final = AHEAD_ROWS
+# Rows of all directories that may be read for nothing, and how many more for each that was of use;
+# more than are kept are never read.
+_ROWS_FREE: Final = 2048
 _ROWS_PER_HIT: Final = 4
+_ROWS_ALLOWED_MAX: Final = AHEAD_ROWS
 _DIRECTORIES: Final = 1024
 
 
@@ -30,8 +32,6 @@ _DIRECTORIES: Final = 1024
 class _Directory:
     misses: int = 0
     cookie: int = 0  # of the last edge that was read
-    rows: int = 0  # how many were read
-    hits: int = 0
     ended: bool = False  # all were read
 
 
@@ -40,12 +40,11 @@ class Foresight:
 
     def __init__(self) -> None:
         self._directories: OrderedDict[int, _Directory] = OrderedDict()
+        self._rows_allowed = _ROWS_FREE
 
-    def hit(self, directory: int) -> None:
+    def hit(self) -> None:
         """A row that was read ahead was of use."""
-        known = self._directories.get(directory)
-        if known is not None:
-            known.hits += 1
+        self._rows_allowed = min(self._rows_allowed + _ROWS_PER_HIT, _ROWS_ALLOWED_MAX)
 
     def missed(self, directory: int) -> tuple[int, int] | None:
         """A name was looked up that was not in memory: above which cookie to read on, and how many
@@ -58,13 +57,12 @@ class Foresight:
         known.misses += 1
         if known.ended or known.misses <= _ALONE:
             return None
-        allowed = _ROWS_FREE + _ROWS_PER_HIT * known.hits - known.rows
         doubled = _ROWS_FIRST << min(known.misses - _ALONE - 1, 16)
-        wanted = min(doubled, _ROWS_MAX, allowed)
+        wanted = min(doubled, _ROWS_MAX, self._rows_allowed)
         return (known.cookie, wanted) if wanted > 0 else None
 
     def read(self, directory: int, cookie: int, rows: int, *, ended: bool) -> None:
         """So many rows were read, up to the edge `cookie`; `ended`: there are no more."""
         known = self._directories[directory]
         known.cookie, known.ended = cookie, ended
-        known.rows += rows
+        self._rows_allowed -= rows

@@ -99,7 +99,7 @@ class EdgeTable:
         if edge is None:
             edge = self._look_up(parent, name)
         elif self._foresight is not None:
-            self._foresight.hit(parent)
+            self._foresight.hit()
         self._remember(key, edge)
         return edge
 

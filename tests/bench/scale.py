@@ -25,7 +25,7 @@ MIB = 2**20
 GIB = 2**30
 TIB = 2**40
 
-_FILE_BYTES = 512 + 1  # the smallest that has a chunk of its own
+_FILE_BYTES = 512 + 1  # a small one, which lies in its node's row
 _PER_DIRECTORY = 1_000
 _ROOM = 0.8  # of the free space below, for a log and what else is there
 
