@@ -56,8 +56,10 @@ class Device:
         # For the thread that reads: whether the last request came at once.
         self._is_busy = False
         self._rests_until_ns = 0
+        # Holds the descriptor while it is watched only.  With no events asked for it would still
+        # tell of errors: for these the kernel has a waiting thread look at each request.
         self._watch = select.epoll()
-        self._watch.register(descriptor, select.EPOLLONESHOT)
+        self._is_watched = False
 
     def receive(self, buffer: bytearray, *, looking: bool) -> int:
         """Wait for a request and read it; its bytes, or 0 when the mount is over.
@@ -95,12 +97,18 @@ class Device:
 
     def watch(self) -> None:
         """Have one of those who :meth:`wait_watched` return when there is a request to read, or
-        the mount is over."""
-        self._watch.modify(self._descriptor, select.EPOLLIN | select.EPOLLONESHOT)
+        the mount is over.  This and :meth:`unwatch` are called under one lock."""
+        events = select.EPOLLIN | select.EPOLLONESHOT
+        if self._is_watched:
+            self._watch.modify(self._descriptor, events)
+        else:
+            self._watch.register(self._descriptor, events)
+            self._is_watched = True
 
     def unwatch(self) -> None:
         """Take :meth:`watch` back.  Somebody may be returning already."""
-        self._watch.modify(self._descriptor, select.EPOLLONESHOT)
+        self._watch.unregister(self._descriptor)
+        self._is_watched = False
 
     def wait_watched(self) -> None:
         self._watch.poll()

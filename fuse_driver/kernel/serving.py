@@ -161,8 +161,8 @@ class Serving:
         finally:
             with self._turn:
                 self._is_over = True
-            # One after the other hears of it.
-            self._device.watch()
+                # One after the other hears of it.
+                self._device.watch()
 
     def _reads_on(self) -> bool:
         """Whether the thread that has finished what was put off is the one to read again."""
