@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.bench import clients, peers, programs, random_access, small_files, streams
 from tests.bench.native import Native
 from tests.bench.subject import Subject
-from tests.bench.volume import PlainSqlfs, Sqlfs
+from tests.bench.volume import CompressingSqlfs, PlainSqlfs, Sqlfs
 from tests.bench.workload import Workload
 
 WORKLOADS: dict[str, type[Workload[Path]]] = {
@@ -17,7 +17,7 @@ WORKLOADS: dict[str, type[Workload[Path]]] = {
 }
 
 # Measured when asked for by name only.
-BY_NAME_ONLY = frozenset({PlainSqlfs.name})
+BY_NAME_ONLY = frozenset({PlainSqlfs.name, CompressingSqlfs.name})
 
 
 def subjects(cache: Path) -> dict[str, Subject[Path]]:
@@ -26,6 +26,7 @@ def subjects(cache: Path) -> dict[str, Subject[Path]]:
     listed: tuple[Subject[Path], ...] = (
         Sqlfs(),
         PlainSqlfs(),
+        CompressingSqlfs(),
         peers.Gocryptfs(),
         peers.Securefs(),
         peers.CryFS(),

@@ -35,6 +35,22 @@ def text(size: int) -> bytes:
     return b"".join(parts)
 
 
+def binaries(size: int) -> bytes:
+    """Shared libraries, the largest of the machine first; no piece of them comes twice, as long as
+    there are enough."""
+    libraries = {
+        found.resolve() for found in Path("/usr/lib").rglob("*.so*") if found.resolve().is_file()
+    }
+    parts: list[bytes] = []
+    missing = size
+    for library in sorted(libraries, key=lambda file: (-file.stat().st_size, file)):
+        parts.append(library.read_bytes()[:missing])
+        missing -= len(parts[-1])
+        if not missing:
+            break
+    return b"".join(parts) + unique(missing)
+
+
 def _corpus() -> bytes:
     parts: list[bytes] = []
     for file in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")):

@@ -72,6 +72,13 @@ class WriteText(_Writing):
     material = staticmethod(material.text)
 
 
+class WriteBinaries(_Writing):
+    """Shared libraries of the machine, which compress less."""
+
+    name = "write-binaries"
+    material = staticmethod(material.binaries)
+
+
 class WriteSmallCalls(_Writing):
     """As write-unique, but in calls of 4 KiB."""
 
@@ -121,6 +128,7 @@ WORKLOADS: tuple[type[Workload[Path]], ...] = (
     WriteUnique,
     WriteDuplicate,
     WriteText,
+    WriteBinaries,
     WriteSmallCalls,
     ReadCold,
     ReadWarm,

@@ -41,3 +41,9 @@ class PlainSqlfs(Sqlfs):
     name = "sqlfs-plain"
     note = "not encrypted"
     options = ()
+
+
+class CompressingSqlfs(Sqlfs):
+    name = "sqlfs-zstd"
+    note = "content compressed"
+    options = ("--encrypt", "--compress")
