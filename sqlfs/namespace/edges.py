@@ -25,6 +25,9 @@ _STAND_IN = b"damaged-name-"
 # Changed edges are written this many at a time at the latest: so many cost little each, and no more
 # pages wait for room.
 _CHANGED_MAX = 128
+# Directories of which is known where they are; names of the listing that is kept.
+_ABOVE_MAX = 1024
+_LISTING_MAX = 1024
 # Table and indexes in which a row is deleted and inserted; a new row comes last in two of them.
 _PAGES_PER_EDGE = 4
 _PAGES_PER_NEW_EDGE = 2
@@ -51,6 +54,14 @@ class Edge(NamedTuple):
     damage: str | None = None
 
 
+class _Listing(NamedTuple):
+    """All edges of a directory above a cookie, in order."""
+
+    parent: int
+    cookie: int
+    edges: list[Edge]
+
+
 class EdgeTable:
     """Runs under the store's lock.  What is in memory of the table is right because nobody else
     changes it; a repair, which does, remembers nothing.
@@ -74,12 +85,20 @@ class EdgeTable:
         self._new: set[int] = set()  # of them, those without a row
         self._moved: set[int] = set()  # those that have a row, which leads to the same node
         self._left: set[tuple[int, bytes]] = set()  # places that they, or deleted ones, had
+        self._restless: set[int] = set()  # directories that they are, or were, in
+        # The last one that came to its end, until its directory changes: programs list again what
+        # they have just looked into, and ask behind its end.
+        self._listing: _Listing | None = None
+        # The one edge of directories that were seen lately, by node: who lists one asks for "..".
+        self._above: dict[int, Edge] = {}
 
     def forget_all(self) -> None:
         """From now on every answer is looked up."""
         self._foresight = None
         self._known.clear()
         self._ahead.clear()
+        self._listing = None
+        self._above.clear()
         self._nodes.forget_ahead()
 
     def _forget_unstored(self) -> None:
@@ -203,14 +222,23 @@ class EdgeTable:
     def _put(self, id_: int, parent: int, name: bytes, child: int) -> None:
         edge = Edge(id_, parent, name, child, self._rows.sealer.name_tag(parent, name))
         self._changed[id_] = edge
+        self._disturb(parent)
         self._remember((parent, name), edge)
         self._flush_if_due()
 
     def _leave(self, edge: Edge) -> None:
         place = (edge.parent, edge.name)
-        self._left.add(place)
         self._ahead.pop(place, None)
+        # First, for it may flush, and the edge still is where it was.
         self._remember(place, None)
+        self._disturb(edge.parent)
+        self._above.pop(edge.child, None)
+        self._left.add(place)
+
+    def _disturb(self, parent: int) -> None:
+        self._restless.add(parent)
+        if self._listing is not None and self._listing.parent == parent:
+            self._listing = None
 
     @property
     def dirty(self) -> bool:
@@ -233,9 +261,12 @@ class EdgeTable:
         deleted, moved, inserted = self._take_changed()
         # All places are free before any is taken.
         write = self._rows.db.write_many
-        write("edge_delete", [(id_,) for id_ in deleted])
-        write("edge_move", [self._row(edge) for edge in moved])
-        write("edge_insert", [self._row(edge) for edge in inserted])
+        if deleted:
+            write("edge_delete", [(id_,) for id_ in deleted])
+        if moved:
+            write("edge_move", [self._row(edge) for edge in moved])
+        if inserted:
+            write("edge_insert", [self._row(edge) for edge in inserted])
 
     def _take_changed(self) -> tuple[list[int], list[Edge], list[Edge]]:
         """Rows to delete, those to move, and those to insert, of what differs, which is forgotten.
@@ -251,7 +282,7 @@ class EdgeTable:
                 deleted.append(id_)
             if edge is not None:
                 inserted.append(edge)
-        for each in (self._changed, self._new, self._moved, self._left):
+        for each in (self._changed, self._new, self._moved, self._left, self._restless):
             each.clear()
         return deleted, moved, inserted
 
@@ -275,7 +306,13 @@ class EdgeTable:
     def page(self, parent: int, cookie: int, limit: int) -> list[Edge]:
         """Up to `limit` edges of the directory with ids above `cookie`, in order.  What they lead
         to is likely to be asked for next, and read with them."""
-        self.flush()
+        if self._rows.db.failure is not None:
+            self._forget_unstored()
+        known = self._listing
+        if known is not None and known.parent == parent and known.cookie <= cookie:
+            return [edge for edge in known.edges if edge.id > cookie][:limit]
+        if parent in self._restless:
+            self.flush()
         if self._foresight is not None:
             with contextlib.suppress(Corrupt):  # whoever asks for what can't be read is told
                 self._nodes.read_ahead(parent, cookie, limit)
@@ -287,10 +324,24 @@ class EdgeTable:
             # One with another tag than its name's is listed, and not found.
             if edge.damage is None and edge.tag == self._rows.sealer.name_tag(parent, edge.name):
                 self._remember((parent, edge.name), edge)
+        if len(found) < min(limit, _LISTING_MAX) and self._foresight is not None:
+            self._listing = _Listing(parent, cookie, found)
         return found
+
+    def seen_directory(self, edge: Edge) -> None:
+        """What a sound `edge` leads to is a directory: it is the only one to it."""
+        if self._foresight is not None:
+            if len(self._above) >= _ABOVE_MAX:
+                self._above.clear()
+            self._above[edge.child] = edge
 
     def of_child(self, child: int) -> Edge | None:
         """The node's oldest placement."""
+        if self._rows.db.failure is not None:
+            self._forget_unstored()
+        known = self._above.get(child)
+        if known is not None:
+            return known
         self.flush()
         row = self._rows.db.row("edge_of_child", child)
         if row is None:

@@ -360,6 +360,8 @@ class Tree:
             record = self._nodes.get(edge.child)
             if edge.damage is not None:
                 self._damaged.check_believed(edge, record)
+            elif stat.S_ISDIR(record.mode):
+                self._edges.seen_directory(edge)
             return record
         except NotFound:
             raise Corrupt(
