@@ -111,9 +111,7 @@ class ChunkPool:
         reference = Reference(level, length, digest)
         self._note(entries)
         if self._count_one_more(digest):
-            for entry in entries:
-                if entry is not None:
-                    self.drop(entry)
+            self.drop(*(entry for entry in entries if entry is not None))
         else:
             sealed = self._sealer.seal(Purpose.MANIFEST, (self._domain, digest, level), body)
             self._insert(digest, sealed)
@@ -138,14 +136,15 @@ class ChunkPool:
         self._db.write("chunk_ref", self._domain, reference.digest)
         return reference
 
-    def drop(self, reference: Reference) -> None:
-        """Give up one reference; a manifest waits in the reclaim queue to be taken apart."""
-        self._note((reference,))
-        if reference.level == 0:
-            self._release(reference)
-        else:
+    def drop(self, *references: Reference) -> None:
+        """Give up one reference each; a manifest waits in the reclaim queue to be taken apart."""
+        self._release(*(each for each in references if each.level == 0))
+        for manifest in references:
+            if manifest.level == 0:
+                continue
+            self._note((manifest,))
             id_ = self._reclaim_ids.next()
-            body = _RECLAIM.pack(reference.level, reference.digest)
+            body = _RECLAIM.pack(manifest.level, manifest.digest)
             sealed = self._sealer.seal(Purpose.RECLAIM, (self._volume, id_), body)
             self._db.write("reclaim_insert", id_, self._volume, self._sealer.generation, sealed)
 
@@ -175,9 +174,7 @@ class ChunkPool:
                 return True
             self._db.write("reclaim_delete", id_)
             self._release(manifest)
-            for entry in entries:
-                if entry is not None:
-                    self.drop(entry)
+            self.drop(*(entry for entry in entries if entry is not None))
         return True
 
     # --- reading ---
@@ -368,20 +365,21 @@ class ChunkPool:
         if old != _UNCOUNTED:
             self._db.write("chunk_set_refs", id_, new)
 
-    def _release(self, reference: Reference) -> None:
-        # A piece that is missing is reported by whoever reads it; letting go of it is no error.
-        self._note((reference,))
-        id_, refs = self._find(reference)
-        if not id_:
-            return
-        if refs > 1:
-            self._set_refs(id_, refs, refs - 1)
-            return
-        self._db.write("chunk_delete", id_)
-        self._db.write("chunk_data_delete", id_)
-        self._known.discard(reference.digest)
-        self._parts.forget(reference.digest)
-        self._cache.discard(self._key(reference))
+    def _release(self, *references: Reference) -> None:
+        self._note(references)
+        gone: list[tuple[int]] = []
+        for reference in references:
+            id_, refs = self._find(reference)
+            if refs > 1:
+                self._set_refs(id_, refs, refs - 1)
+            elif id_:  # one that is missing is reported by whoever reads it
+                gone.append((id_,))
+                self._known.discard(reference.digest)
+                self._parts.forget(reference.digest)
+                self._cache.discard(self._key(reference))
+        if gone:
+            self._db.write_many("chunk_delete", gone)
+            self._db.write_many("chunk_data_delete", gone)
 
     def _load(self, reference: Reference, what: str) -> bytes:
         row = self._db.row("chunk_load", self._domain, reference.digest)

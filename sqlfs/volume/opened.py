@@ -355,9 +355,8 @@ class OpenVolume:
         """Let go of the content of nodes that were removed.  Runs inside the store's transaction,
         which is open as long as there is any; where writing has ended, the next owner does it."""
         if self.db.failure is None:
-            for root in self._given_up:
-                self.pool.drop(root)
-            self._given_up.clear()
+            roots, self._given_up = self._given_up, []
+            self.pool.drop(*roots)
 
     @property
     def has_given_up(self) -> bool:
