@@ -11,6 +11,8 @@ SELECT name, required FROM feature ORDER BY name;
 -- name: schema_all
 SELECT type, name, tbl_name, sql FROM sqlite_schema
 WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name;
+-- name: page_counts
+SELECT page_count, freelist_count FROM pragma_page_count, pragma_freelist_count;
 -- name: lineage_root_page
 SELECT rootpage FROM sqlite_schema WHERE name = 'lineage';
 

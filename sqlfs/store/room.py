@@ -45,7 +45,8 @@ _FILE_RESERVE_BYTES_MIN: Final = 512 * KIB
 _LOG_WORKING_BYTES: Final = 4 * MIB
 # Room is taken in steps, so that it is seldom asked for.
 _STEP_BYTES: Final = 4 * MIB
-# During a burst room is taken beforehand, beside the others, where this much is left.
+# Where this much is left, room is taken for more than is needed now: during a burst beforehand,
+# beside the others, and before a commit in steps.
 _PLENTY_BYTES: Final = 1024 * MIB
 _AHEAD_BYTES: Final = 32 * MIB
 # Asked for more than there is, a file system may allocate all it has before it refuses: what is
@@ -145,7 +146,13 @@ class Room:
     def require(self) -> None:
         """Before a commit: SQLite would give up all that is open where it found no room.  Raises
         NoSpace, and nothing is lost."""
-        if not self.holds(1, frees=True):
+        log_bytes, file_bytes = self._needed(1, frees=True)
+        if log_bytes <= self._db.log_allocated and file_bytes <= self._file_bytes:
+            return
+        # SQLite may hold more than changes were counted for.  Where there is plenty, room for that
+        # is taken in steps, too: the file system has to log whatever it gives, at the next sync.
+        has_plenty = self._outside() >= _PLENTY_BYTES
+        if not self._takes(log_bytes, file_bytes, in_steps=has_plenty):
             # What is unchanged may go from memory: then it is known better what is not.
             self._connection.release_memory()
             if not self.holds(1, frees=True):

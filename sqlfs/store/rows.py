@@ -99,13 +99,8 @@ class Rows:
 
     def page_counts(self) -> tuple[int, int]:
         """Pages of the file, and those of them that are free, as the open transaction sees it."""
-        with self.lock:
-            try:
-                return int(self._connection.pragma("page_count")), int(
-                    self._connection.pragma("freelist_count")
-                )
-            except apsw.Error as error:
-                raise translated(error, self.path) from error
+        ((pages, free),) = self.raw_rows("page_counts")
+        return pages, free
 
     def release_memory(self) -> None:
         with self.lock:

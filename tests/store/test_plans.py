@@ -25,6 +25,7 @@ WALKS = {
     "mount_count": _FEW_ROWS,
     "mount_of_volume": _FEW_ROWS,
     "schema_all": _FEW_ROWS,
+    "page_counts": _FEW_ROWS,
     "lineage_root_page": _FEW_ROWS,
     **{name: _DIGEST for name in statements() if name.startswith("digest_")},
     "content_in_place": _DIGEST,
