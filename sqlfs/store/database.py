@@ -70,6 +70,7 @@ class Database(Changes):
         # A log that was found may not be durable: it counts as one commit to be synced.
         self.commits = 1 if log_frames else 0  # transactions; guarded by lock
         self.log_bytes = 0  # of the log that are in use; guarded by lock
+        self.log_commits = 0  # of this owner in the log, but for what was copied; guarded by lock
         self.log_allocated = 0  # bytes that the log's file has at least; guarded by lock
         self.failure: str | None = None  # why writing has ended; guarded by lock
         self._failed_with: type[SqlfsError] = InputOutput
@@ -304,7 +305,7 @@ class Database(Changes):
             self._log_is_copied = True
             self._base = self.lineage.id
             self.marked = self.lineage.marked
-            self.log_bytes = 0
+            self.log_bytes = self.log_commits = 0
 
     def shrink_log(self) -> None:
         """Copy the log, and give back its room unless somebody writes meanwhile.
@@ -338,6 +339,7 @@ class Database(Changes):
 
     def _count_log(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
         self.log_bytes = pages * self._page_size
+        self.log_commits += 1
         self.log_allocated = max(self.log_allocated, self.log_bytes)
         self.uncommitted_bytes = 0
         return apsw.SQLITE_OK

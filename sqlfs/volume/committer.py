@@ -22,6 +22,7 @@ from sqlfs.limits import (
     COPY_AGE_S_MAX,
     LOG_BYTES_BOUND,
     LOG_BYTES_MAX,
+    LOG_COMMITS_BOUND,
     MIB,
 )
 from sqlfs.store import Database, OpenWatch
@@ -192,8 +193,8 @@ class Committer:
         idle = self._dirty_since is None and now - self._last_change >= CHECKPOINT_IDLE_S
         # A first one, early in a burst, marks the file: nobody's fsync has to wait for that then.
         marks = size >= _LONG_LOG_BYTES and not self._db.marked
-        due = idle or old or marks or size >= LOG_BYTES_BOUND
-        return due or self._work.is_short()
+        is_long = size >= LOG_BYTES_BOUND or self._db.log_commits >= LOG_COMMITS_BOUND
+        return idle or old or marks or is_long or self._work.is_short()
 
     def _may_checkpoint(self, now: float) -> bool:
         if self._watch.may_change():

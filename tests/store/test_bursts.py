@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sqlfs.store.log import log_path
 from sqlfs.volume import VolumeFile, committer
 from sqlfs.volume.files import FileSystem
 from tests.cli.running import wait_until
@@ -57,6 +58,18 @@ def test_a_burst_without_end_is_checkpointed_at_the_bound(
             wait_until(lambda: file.db.log_bytes < MIB, "what was logged is in the file")
     finally:
         goes_on = False
+
+
+def test_small_commits_overwrite_the_log_instead_of_having_it_grow(
+    file: VolumeFile, files: FileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committer, "CHECKPOINT_IDLE_S", 3600.0)
+    monkeypatch.setattr(committer, "LOG_COMMITS_BOUND", 8)
+    for number in range(200):
+        files.write_bytes("/small", b"%d" % number)
+        files.sync()
+        wait_until(lambda: file.db.log_commits < 8, "what was logged is in the file")
+    assert log_path(file.path).stat().st_size < MIB
 
 
 def test_a_burst_marks_the_file_before_anybody_syncs(
