@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from fuse_driver.kernel.abi import ROOT_INODE
+from sqlfs.volume.counts import Counts
 from sqlfs.volume.session import Session
 
 
@@ -22,7 +23,7 @@ class Inodes:
         self._session = session
         self._root = session.root
         self._lock = threading.Lock()
-        self._lookups: dict[int, int] = {}  # guarded by _lock
+        self._lookups = Counts()  # guarded by _lock
 
     def node(self, inode: int) -> int:
         if inode == ROOT_INODE:
@@ -42,17 +43,13 @@ class Inodes:
         """Count one more lookup of `node`; its inode number.  Raises NotFound when it is gone
         already."""
         with self._lock:
-            lookups = self._lookups.get(node, 0)
-            if lookups == 0:
+            if node not in self._lookups:
                 self._session.pin(node)
-            self._lookups[node] = lookups + 1
+            self._lookups.add(node)
         return self.inode(node)
 
     def forget(self, node: int, lookups: int) -> None:
         """Take back `lookups` of the counted ones."""
         with self._lock:
-            known = self._lookups.pop(node, 0)
-            if known > lookups:
-                self._lookups[node] = known - lookups
-            elif known > 0:
+            if self._lookups.take(node, lookups):
                 self._session.unpin(node)

@@ -10,6 +10,7 @@ from typing import Final
 from sqlfs.errors import BadHandle, InputOutput
 from sqlfs.owner.backend import Link
 from sqlfs.types import HeldHandle
+from sqlfs.volume.counts import Counts
 
 # What the session does itself: each write is followed by an fsync of its own.
 _SYNCHRONOUS: Final = os.O_SYNC | os.O_DSYNC
@@ -68,7 +69,7 @@ class Held:
     def __init__(self) -> None:
         self._handles: dict[int, Handle] = {}
         self._last = 0
-        self._pins: dict[int, int] = {}
+        self._pins = Counts()
         self._lost_nodes: dict[int, str] = {}  # with no open handle that could tell it
 
     def add(self, handle: Handle) -> int:
@@ -96,18 +97,11 @@ class Held:
 
     def pin(self, node: int) -> bool:
         """Count one more; whether it is the first."""
-        count = self._pins.get(node, 0)
-        self._pins[node] = count + 1
-        return count == 0
+        return self._pins.add(node)
 
     def unpin(self, node: int) -> bool:
         """Count one less; whether it was the last."""
-        count = self._pins.get(node, 0)
-        if count > 1:
-            self._pins[node] = count - 1
-        elif count:
-            del self._pins[node]
-        return count == 1
+        return self._pins.take(node)
 
     def pins(self) -> list[int]:
         return list(self._pins)

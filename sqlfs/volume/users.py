@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from sqlfs.volume.counts import Counts
+
 
 class NodeUsers:
     """Open handles of nodes, and pins: nodes that a session remembers without having them open.
 
-    The kernel pins every inode it knows, a million of them: per pin there is one entry in a
-    dictionary and no object.  Guarded by the store's lock.
+    The kernel pins every inode it knows, a million of them.  Guarded by the store's lock.
     """
 
     def __init__(self) -> None:
         self._handles: dict[int, int] = {}
-        self._pins: dict[object, dict[int, int]] = {}
+        self._pins: dict[object, Counts] = {}
 
     def opened(self, node: int) -> None:
         self._handles[node] = self._handles.get(node, 0) + 1
@@ -37,17 +38,14 @@ class NodeUsers:
     def pin(self, session: object, node: int) -> None:
         pins = self._pins.get(session)
         if pins is None:
-            pins = self._pins[session] = {}
-        pins[node] = pins.get(node, 0) + 1
+            pins = self._pins[session] = Counts()
+        pins.add(node)
 
     def unpin(self, session: object, node: int) -> None:
         """Takes nothing from those who hold the node, where this session doesn't."""
-        pins = self._pins.get(session, {})
-        count = pins.get(node, 0)
-        if count > 1:
-            pins[node] = count - 1
-        elif count:
-            del pins[node]
+        pins = self._pins.get(session)
+        if pins is not None:
+            pins.take(node)
 
     def leave(self, session: object) -> None:
         """Take back every pin of a session."""
