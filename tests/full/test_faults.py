@@ -42,9 +42,12 @@ class Promises:
     held: dict[bytes, set[bytes | None]] = field(default_factory=dict)
     now: dict[bytes, bytes | None] = field(default_factory=dict)
 
+    def may_change(self, name: bytes, *contents: bytes | None) -> None:
+        self.held.setdefault(name, {None}).update(contents)
+
     def changed(self, name: bytes, content: bytes | None) -> None:
         self.now[name] = content
-        self.held.setdefault(name, {None}).add(content)
+        self.may_change(name, content)
 
     def acknowledged(self) -> None:
         self.held = {name: {content} for name, content in self.now.items()}
@@ -60,11 +63,9 @@ def run(session: DirectSession, file: VolumeFile, promises: Promises) -> set[int
         verb = chance.choice(("put", "put", "put", "remove", "sync", "sync", "checkpoint"))
         try:
             if verb == "put":
-                promises.changed(name, None)
                 put(session, name, content, promises)
             elif verb == "remove" and promises.now.get(name) is not None:
-                promises.changed(name, None)
-                session.unlink(session.root, name)
+                remove(session, name, promises)
             elif verb == "sync":
                 session.sync()
                 promises.acknowledged()
@@ -76,19 +77,24 @@ def run(session: DirectSession, file: VolumeFile, promises: Promises) -> set[int
     return met
 
 
+def remove(session: DirectSession, name: bytes, promises: Promises) -> None:
+    promises.may_change(name, None)
+    session.unlink(session.root, name)
+    promises.changed(name, None)
+
+
 def put(session: DirectSession, name: bytes, content: bytes, promises: Promises) -> None:
     """Replace what is called `name`, if anything is."""
     names = {entry.name for entry in session.readdir(session.root, 0, 100)}
     if name in names:
-        session.unlink(session.root, name)
+        remove(session, name, promises)
+    promises.may_change(name, b"")
     _, handle = session.create(session.root, name, 0o600, os.O_WRONLY, CALLER)
-    promises.held.setdefault(name, {None}).update(content[:size] for size in (0, len(content)))
+    promises.changed(name, b"")
+    promises.may_change(name, content)
     try:
         session.write(handle, 0, content)
         promises.changed(name, content)
-    except SqlfsError:
-        promises.changed(name, b"")
-        raise
     finally:
         session.release(handle)
 
