@@ -78,10 +78,9 @@ class Run:
     def conditions(self) -> Iterator[str]:
         """Lines of prose: on what, when, and against what."""
         for document in self.documents:
-            machine = ", ".join(f"{name} {value}" for name, value in document["machine"].items())
             names = ", ".join(document["versions"])
             rounds = document["rounds"]
-            yield f"Measured on: {machine}; medians of {rounds} alternating rounds of {names}."
+            yield f"{_place(document)}; medians of {rounds} alternating rounds of {names}."
         versions = {
             name: it for document in self.documents for name, it in document["versions"].items()
         }
@@ -90,6 +89,11 @@ class Run:
             if result["failure"]:
                 words = result["failure"]
                 yield f"{result['subject']} could not do `{result['workload']}`: {words}."
+
+
+def _place(document: Mapping[str, Any]) -> str:
+    machine = ", ".join(f"{name} {value}" for name, value in document["machine"].items())
+    return f"Measured on: {machine}"
 
 
 def rates(run: Run) -> str:
@@ -142,13 +146,25 @@ def _against(result: Result | None, target: float) -> str:
     return f"{shown} (≥ {target})"
 
 
-def growth(curves: Mapping[str, Sequence[scale.Point]]) -> str:
-    """The part with the picture, and a table for each curve."""
+def growth(documents: Iterable[Mapping[str, Any]]) -> str:
+    """The part with the picture, and a table for each curve, as it was measured last."""
     parts = [f"![rates by number of files]({PICTURE.name})"]
-    for name, points in curves.items():
+    for name, (points, document) in _curves(documents).items():
         rows = [[_figure(value) for value in point.values()] for point in points]
-        parts.append(f"{scale.CURVES[name].title}:\n\n{_table(list(points[0]), rows)}")
+        title = f"{scale.CURVES[name].title[0].upper()}{scale.CURVES[name].title[1:]}"
+        parts += [f"{title}:", _table(list(points[0]), rows), f"{_place(document)}."]
     return "\n\n".join(parts)
+
+
+def _curves(
+    documents: Iterable[Mapping[str, Any]],
+) -> dict[str, tuple[Sequence[scale.Point], Mapping[str, Any]]]:
+    return {
+        name: (points, document)
+        for document in documents
+        for name, points in document["curves"].items()
+        if points
+    }
 
 
 def written(page: str, part: str, text: str) -> str:
@@ -185,9 +201,9 @@ def main() -> None:
     if disk.documents:
         page = written(page, "rates on a disk", rates(disk))
     if arguments.growth:
-        found = [json.loads(file.read_text())["curves"] for file in arguments.growth]
-        curves = {name: points for curves in found for name, points in curves.items() if points}
-        page = written(page, "growth", growth(curves))
+        found = [json.loads(file.read_text()) for file in arguments.growth]
+        page = written(page, "growth", growth(found))
+        curves = {name: points for name, (points, _) in _curves(found).items()}
         PICTURE.write_text(plot.growth(curves))
     PAGE.write_text(page)
 

@@ -51,7 +51,14 @@ def test_targets_are_of_workloads_that_there_are() -> None:
 
 
 def test_growth_is_a_table_and_a_picture() -> None:
-    assert "| 10,000 | 4,000 | 9 | 900,000 | 10,000 |" in document.growth({"files": POINTS})
+    old, new = (
+        {"machine": {"backing": backing}, "curves": {"files": POINTS, "copy": []}}
+        for backing in ("a disk", "a tmpfs")
+    )
+    part = document.growth([old, new])
+    assert "| 10,000 | 4,000 | 9 | 900,000 | 10,000 |" in part
+    assert "backing a tmpfs." in part
+    assert "backing a disk" not in part
     picture = ElementTree.fromstring(plot.growth({"files": POINTS, "copy": []}))
     marks = picture.findall("{http://www.w3.org/2000/svg}circle")
     assert len(marks) == 2 * 4
