@@ -73,7 +73,7 @@ class WriteText(_Writing):
 
 
 class WriteBinaries(_Writing):
-    """Shared libraries of the machine, which compress less."""
+    """Shared libraries of the machine."""
 
     name = "write-binaries"
     material = staticmethod(material.binaries)
