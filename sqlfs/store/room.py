@@ -139,9 +139,11 @@ class Room:
         return self._takes(log_bytes, file_bytes, in_steps=False)
 
     def _takes(self, log_bytes: int, file_bytes: int, *, in_steps: bool) -> bool:
-        if not self._allocates:
-            return self._is_free(log_bytes, file_bytes)
-        return self._take_log(log_bytes, in_steps) and self._take_file(file_bytes, in_steps)
+        if self._allocates:
+            took = self._take_log(log_bytes, in_steps) and self._take_file(file_bytes, in_steps)
+            if self._allocates:
+                return took
+        return self._is_free(log_bytes, file_bytes)
 
     def require(self) -> None:
         """Before a commit: SQLite would give up all that is open where it found no room.  Raises
@@ -303,7 +305,7 @@ class Room:
             except OSError as error:
                 if error.errno in _UNABLE:
                     self._allocates = False
-                    return wanted if wanted - there <= self._outside() else there
+                    return there
                 if error.errno not in _NO_ROOM:
                     raise self._db.broken("no room can be taken for it", error) from error
             else:

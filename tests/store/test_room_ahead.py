@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from pathlib import Path
 
 import pytest
 
+from sqlfs.errors import NoSpace
 from sqlfs.store import create_file, open_file, room
 from sqlfs.store.io import DataSyncer
 
@@ -77,4 +79,30 @@ def test_where_little_is_left_nothing_is_taken_ahead(
     before = database.log_allocated
     database.room.take_ahead()
     assert database.log_allocated == before
+    database.close()
+
+
+class UnableSyncer(DataSyncer):
+    """Of a file system that allocates nothing beforehand."""
+
+    def allocate(self, fd: int, which: str, offset: int, length: int) -> None:
+        del fd, which, offset, length
+        raise OSError(errno.EOPNOTSUPP, "not supported")
+
+
+def test_what_cannot_be_taken_is_not_taken_for_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "v.sqlite"
+    create_file(path)
+    database = open_file(path, syncer=UnableSyncer()).database
+    with database.writing():
+        # Fewer pages than were asked for when the file was opened.
+        database.write("chunk_data_insert", 1, 0, bytes(20 * database.page_size))
+        database.room.require()
+        monkeypatch.setattr(room.Room, "_outside", lambda _: 0)
+        with pytest.raises(NoSpace):
+            database.room.require()
+        monkeypatch.undo()
+        database.commit()
     database.close()
